@@ -1,0 +1,1 @@
+//! Pure, versioned projections of journals.

@@ -1,0 +1,1 @@
+//! Gates as libtest trials, for `tests/gates.rs` here and in users' repositories.

@@ -1,0 +1,21 @@
+//! cutproof: a test harness and evidence verifier for one-shot cutovers.
+//!
+//! Data goes once through the house: profile → plan → runner → journal → evidence → verify → report.
+//! See `docs/architecture.md` for which module may know which.
+
+pub mod cli;
+pub mod condition;
+pub mod evidence;
+pub mod harness;
+pub mod journal;
+pub mod model;
+pub mod plan;
+pub mod probe;
+pub mod process;
+pub mod profile;
+pub mod rehearsal;
+pub mod report;
+pub mod runner;
+pub mod service;
+pub mod template;
+pub mod verify;

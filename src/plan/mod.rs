@@ -1,0 +1,1 @@
+//! Profile → plan: a pure function.

@@ -1,0 +1,1 @@
+//! One file a gate kind, in one flat registry.

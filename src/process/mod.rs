@@ -1,0 +1,1 @@
+//! Starting and ending processes; the holder that outlives us.

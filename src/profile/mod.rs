@@ -1,0 +1,1 @@
+//! gates/NAME.toml → checked settings, every error with its position.

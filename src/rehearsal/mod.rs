@@ -1,0 +1,1 @@
+//! Wires plan, services, runner and journal into one run.

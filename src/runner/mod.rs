@@ -1,0 +1,1 @@
+//! Order, retries, deadlines, cancellation.

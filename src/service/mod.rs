@@ -1,0 +1,1 @@
+//! Provisioners that give endpoints.

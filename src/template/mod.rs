@@ -1,0 +1,1 @@
+//! KEY=VALUE templates: a pure leaf.

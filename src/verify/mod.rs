@@ -1,0 +1,1 @@
+//! Reads evidence files, trusts nothing, starts nothing.
