@@ -1,2 +1,26 @@
-//! Ids, verdicts, observations, units and time: words that every module shares.
+//! The words that every module shares: ids, phases, verdicts, observations, gates, services, events and time.
+//!
+//! It knows nothing of how a value is measured, stored or shown, and imports no other module of the crate.
+
+pub mod args;
+pub mod event;
+pub mod field;
+pub mod gate;
+pub mod id;
+pub mod metric;
+pub mod observation;
+pub mod redact;
+pub mod service;
+pub mod time;
 pub mod units;
+pub mod verdict;
+
+pub use args::Args;
+pub use event::Event;
+pub use gate::{Gate, Phase, Position, Retry};
+pub use id::{GateId, RunId};
+pub use metric::{Metric, MetricKind};
+pub use observation::{Observation, Origin, Reading};
+pub use service::{Endpoint, Product, Secret, ServiceKind};
+pub use time::{Clock, Stamp};
+pub use verdict::{Counts, Verdict};

@@ -1,1 +1,2 @@
 //! Starting and ending processes; the holder that outlives us.
+pub mod cancel;

@@ -1,0 +1,236 @@
+//! What happens in a run, in the order in which it happens. The runner and its callers hand events to a [`Sink`];
+//! the journal writes them, the display shows them, and every later file is a projection of them.
+
+use super::args::Args;
+use super::gate::Gate;
+use super::id::{GateId, RunId};
+use super::observation::Observation;
+use super::service::{Product, ServiceKind};
+use super::time::Stamp;
+use super::verdict::{Counts, Verdict};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first event of every run: the resolved plan, thresholds and positions included.
+    RunStarted(Box<RunStarted>),
+    /// A service answers.
+    ServiceReady(ServiceReady),
+    /// A service could not be started or reached.
+    ServiceFailed {
+        /// Its name in the profile.
+        service: String,
+        /// What was expected, what was seen, where, and what to do.
+        reason: String,
+        /// From the start of provisioning.
+        took_ms: f64,
+    },
+    /// A gate's first attempt begins.
+    GateStarted {
+        /// Which gate.
+        gate: GateId,
+    },
+    /// A step of a gate that changes something begins.
+    StepStarted(StepStarted),
+    /// A step ended.
+    StepEnded(StepEnded),
+    /// An attempt of a gate ended; the last one is followed by `GateEnded`.
+    AttemptEnded {
+        /// Which gate.
+        gate: GateId,
+        /// From 1.
+        attempt: u32,
+        /// What came of this attempt.
+        verdict: Verdict,
+        /// Why, in one line.
+        reason: String,
+        /// How long it took.
+        duration_ms: f64,
+    },
+    /// A gate has its verdict.
+    GateEnded(Box<GateEnded>),
+    /// The run was told to end early.
+    Interrupted {
+        /// `SIGINT`, `SIGTERM`, or why else.
+        by: String,
+    },
+    /// The last event of a run that ended in order.
+    RunEnded {
+        /// The worst of the gates' verdicts, as required gates count.
+        verdict: Verdict,
+        /// Gates by verdict.
+        counts: Counts,
+        /// From the run's start.
+        duration_ms: f64,
+    },
+}
+
+/// What a run set out to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The run.
+    pub run: RunId,
+    /// The verb that started it: `rehearse`, `gates-run`, `init-kafka`, …
+    pub verb: String,
+    /// cutproof's version.
+    pub tool: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The profile's path and SHA-256, where there is one.
+    pub profile: Option<FileDigest>,
+    /// Who provisions: `embedded`, `attach`, …
+    pub provisioner: String,
+    /// Nothing is touched; every step is simulated.
+    pub dry_run: bool,
+    /// Only a selection of the gates runs; such a run never signs anything off.
+    pub partial: bool,
+    /// How the selection was made, in the words of the flags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
+    /// The machine.
+    pub host: String,
+    /// When it began.
+    pub started: Stamp,
+    /// Services by name.
+    pub services: BTreeMap<String, PlannedService>,
+    /// All gates of the plan, in order; those not selected too.
+    pub gates: Vec<Gate>,
+    /// Steps that each gate of an init announces, by gate.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<GateId, Vec<PlannedStep>>,
+}
+
+/// A file and what it held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDigest {
+    /// Its path as it was given.
+    pub path: String,
+    /// SHA-256 in hex.
+    pub sha256: String,
+}
+
+/// A service that the plan uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedService {
+    /// Its kind.
+    pub kind: ServiceKind,
+    /// What the real environment runs, as the profile says: `redis:7.2-alpine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<String>,
+}
+
+/// A step that an init announces before it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// `create_market.ticks.v1`, `apply_020_orders.sql`, …
+    pub name: String,
+    /// What it does, as a line that a person can read.
+    pub command: String,
+}
+
+/// A service that answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceReady {
+    /// Its name in the profile.
+    pub service: String,
+    /// Its kind.
+    pub kind: ServiceKind,
+    /// Where it is reached; without userinfo.
+    pub address: String,
+    /// What runs there.
+    pub product: Option<Product>,
+    /// Where it differs from what it stands for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<String>,
+    /// What binds a measurement to this very cluster.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub identity: BTreeMap<String, String>,
+    /// From the start of provisioning.
+    pub took_ms: f64,
+}
+
+/// A step begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepStarted {
+    /// The gate it belongs to.
+    pub gate: GateId,
+    /// From 1.
+    pub number: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// A step ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepEnded {
+    /// The gate it belongs to.
+    pub gate: GateId,
+    /// From 1.
+    pub number: u32,
+    /// Its name.
+    pub name: String,
+    /// What came of it.
+    pub status: StepStatus,
+    /// How long it took.
+    pub duration_ms: f64,
+    /// What it did.
+    pub command: String,
+    /// One line: what was found, what already existed, why it failed.
+    pub detail: String,
+}
+
+/// What came of a step; the words are the runbook's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Done.
+    Ok,
+    /// Not done, because the run is dry.
+    SimulatedOk,
+    /// Tried, and not done.
+    Failed,
+}
+
+impl StepStatus {
+    /// The word for it in every file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StepStatus::Ok => "ok",
+            StepStatus::SimulatedOk => "simulated_ok",
+            StepStatus::Failed => "failed",
+        }
+    }
+}
+
+/// A gate's end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateEnded {
+    /// Which gate.
+    pub gate: GateId,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why, in one line: what was expected and what was seen; empty for a plain pass.
+    pub reason: String,
+    /// How many attempts there were; 0 for a gate that was not run.
+    pub attempts: u32,
+    /// From the first attempt's start to the last one's end, pauses included.
+    pub duration_ms: f64,
+    /// The last attempt's observations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observations: Vec<Observation>,
+    /// Facts worth reading that are not judged: what existed already, a failed task's trace.
+    #[serde(default, skip_serializing_if = "Args::is_empty")]
+    pub facts: Args,
+    /// Head and tail of what a command printed, redacted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub excerpt: String,
+}
+
+/// Takes events, in order, from any thread.
+pub trait Sink: Sync {
+    /// Takes one event. A sink that cannot keep it remembers that and lets the run's end say so.
+    fn event(&self, event: Event);
+}
