@@ -1,0 +1,147 @@
+//! One attempt of a gate: the probe measures on a thread of its own, the condition judges.
+//!
+//! A probe keeps its deadline itself. Where one does not (a native library that never returns), its thread is left
+//! behind after a grace period, so that no gate can hang a run; what it still does is no longer heard.
+
+use super::{Settings, ended};
+use crate::condition::Truth;
+use crate::model::event::{GateEnded, PlannedStep, Sink, StepEnded, StepStarted, StepStatus};
+use crate::model::time::millis;
+use crate::model::{Endpoint, Event, GateId, Verdict};
+use crate::plan::PlannedGate;
+use crate::probe::{Context, Measurement, ProbeError, Steps};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// How much later than its deadline a probe may answer, and still be heard.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Measures once and judges.
+pub(super) fn run(settings: &Settings, planned: &PlannedGate, endpoints: &[(String, Endpoint)]) -> GateEnded {
+    match measure(settings, planned, endpoints) {
+        Ok(measurement) => judge(planned, measurement),
+        Err(error) => {
+            let reason = match settings.cancel.reason() {
+                Some(by) => format!("interrupted by {by}: {error}"),
+                None => error.0,
+            };
+            let reason = settings.redactor.text(&reason).into_owned();
+            ended(&planned.gate.id, Verdict::Error, reason)
+        }
+    }
+}
+
+fn judge(planned: &PlannedGate, measurement: Measurement) -> GateEnded {
+    let judged = planned.condition.judge(&measurement.observations);
+    let (verdict, reason) = match judged.truth {
+        Truth::True => (Verdict::Passed, String::new()),
+        Truth::False => (Verdict::Failed, judged.because),
+        Truth::Unknown => (Verdict::Inconclusive, judged.because),
+    };
+    GateEnded {
+        observations: measurement.observations,
+        facts: measurement.facts,
+        excerpt: measurement.excerpt,
+        ..ended(&planned.gate.id, verdict, reason)
+    }
+}
+
+fn measure(
+    settings: &Settings,
+    planned: &PlannedGate,
+    endpoints: &[(String, Endpoint)],
+) -> Result<Measurement, ProbeError> {
+    let timeout = planned.gate.timeout;
+    let deadline = Instant::now() + timeout;
+    let (answer, answers) = mpsc::sync_channel(1);
+    let heard = Arc::new(AtomicBool::new(true));
+    let steps = Told {
+        gate: planned.gate.id.clone(),
+        sink: Arc::clone(&settings.sink),
+        heard: Arc::clone(&heard),
+        number: AtomicU32::new(0),
+    };
+    let probe = planned.probe;
+    let (args, endpoints, settings) = (planned.gate.with.clone(), endpoints.to_vec(), settings.clone());
+    let thread = std::thread::Builder::new().name(format!("gate {}", planned.gate.id)).spawn(move || {
+        let context = Context {
+            endpoints: &endpoints,
+            deadline,
+            cancel: &settings.cancel,
+            clock: settings.clock,
+            run: &settings.run,
+            redactor: &settings.redactor,
+            steps: &steps,
+        };
+        let found = probe.measure(&args, &context);
+        // The receiver is gone only where this thread was left behind, and then nobody is to be told.
+        answer.send(found).ok();
+    });
+    let thread = thread.map_err(|error| {
+        ProbeError(format!("expected to start a thread for the measurement, and the system said: {error}"))
+    })?;
+    match answers.recv_timeout(timeout.saturating_add(GRACE)) {
+        Ok(found) => found,
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            heard.store(false, Ordering::SeqCst);
+            let seconds = timeout.as_secs_f64();
+            Err(ProbeError(format!("expected an answer within {seconds} s, and `{}` gave none", probe.name())))
+        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            let why = thread.join().err().map(panic_text).unwrap_or_default();
+            Err(ProbeError(format!("the probe `{}` broke off, which is a fault in cutproof: {why}", probe.name())))
+        }
+    }
+}
+
+fn panic_text(payload: Box<dyn std::any::Any + Send>) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
+}
+
+/// Tells steps to the sink, as long as the attempt is heard.
+struct Told {
+    gate: GateId,
+    sink: Arc<dyn Sink + Send + Sync>,
+    heard: Arc<AtomicBool>,
+    number: AtomicU32,
+}
+
+impl Told {
+    fn event(&self, event: Event) -> Result<(), String> {
+        if !self.heard.load(Ordering::SeqCst) {
+            return Err("the gate's deadline has passed".to_owned());
+        }
+        self.sink.event(event);
+        Ok(())
+    }
+}
+
+impl Steps for Told {
+    fn step(
+        &self,
+        planned: &PlannedStep,
+        work: &mut dyn FnMut() -> Result<String, String>,
+    ) -> Result<String, String> {
+        let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
+        let (gate, name) = (self.gate.clone(), planned.name.clone());
+        self.event(Event::StepStarted(StepStarted { gate: gate.clone(), number, name: name.clone() }))?;
+        let began = Instant::now();
+        let result = work();
+        let (status, detail) = match &result {
+            Ok(detail) => (StepStatus::Ok, detail.clone()),
+            Err(error) => (StepStatus::Failed, error.clone()),
+        };
+        self.event(Event::StepEnded(StepEnded {
+            gate,
+            number,
+            name,
+            status,
+            duration_ms: millis(began.elapsed()),
+            command: planned.command.clone(),
+            detail,
+        }))?;
+        result
+    }
+}
