@@ -1,1 +1,121 @@
-//! One file a verb: arguments → settings → call.
+//! The command line: one file a verb; raw arguments → checked settings → a call into the library. Only this
+//! folder knows the argument parser.
+
+mod bootstrap;
+mod display;
+mod engines;
+mod flags;
+mod gates;
+mod init;
+mod rehearse;
+mod schema;
+
+use crate::exit;
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use display::Display;
+
+/// Why a verb could not do its work: one text that says what was expected, what was seen, where and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+impl Refusal {
+    /// From anything that says what is wrong.
+    pub fn of(error: impl std::fmt::Display) -> Refusal {
+        Refusal(error.to_string())
+    }
+}
+
+/// What a verb gives: its exit code, or why it could not do its work.
+type Result<T = u8> = std::result::Result<T, Refusal>;
+
+/// Test harness and evidence verifier for one-shot cutovers: every readiness, infra and evidence gate is a test
+/// case, measured against real services.
+#[derive(Debug, Parser)]
+#[command(name = "cutproof", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start the real engines, set them up, run every gate, write JUnit and evidence.
+    Rehearse(rehearse::Arguments),
+    /// List the gates of a profile, or run them on an environment that is already up.
+    #[command(subcommand)]
+    Gates(gates::Verb),
+    /// Install, start and end the engines of the embedded provisioner.
+    #[command(subcommand)]
+    Engines(engines::Verb),
+    /// Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is given.
+    #[command(subcommand)]
+    Init(init::Verb),
+    /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
+    Bootstrap(bootstrap::Arguments),
+    /// Print the JSON Schema of profiles, for editors.
+    Schema,
+    /// The HTTP front of the embedded ClickHouse.
+    #[command(hide = true)]
+    ClickhouseFront(ClickhouseFront),
+}
+
+#[derive(Debug, clap::Args)]
+struct ClickhouseFront {
+    /// libchdb.so
+    #[arg(long)]
+    library: PathBuf,
+    /// The data folder
+    #[arg(long)]
+    data: PathBuf,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long)]
+    listen: std::net::SocketAddr,
+    /// An engine configuration file
+    #[arg(long)]
+    config_file: Option<PathBuf>,
+}
+
+/// Reads the arguments, does what they say, and gives the exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and the version go to stdout with exit 0, errors to stderr with exit 2; a closed stream changes
+            // nothing about that.
+            error.print().ok();
+            return ExitCode::from(if error.use_stderr() { exit::ERROR } else { exit::OK });
+        }
+    };
+    match arguments.verb {
+        Verb::Rehearse(arguments) => crate::process::hold(|_| report(rehearse::run(arguments))),
+        Verb::Gates(gates::Verb::Run(arguments)) => {
+            crate::process::hold(|_| report(gates::run(arguments)))
+        }
+        Verb::Gates(gates::Verb::List(arguments)) => report(gates::list(arguments)).into(),
+        Verb::Engines(verb) => engines::main(verb),
+        Verb::Init(verb) => crate::process::hold(|_| report(init::run(verb))),
+        Verb::Bootstrap(arguments) => crate::process::hold(|_| report(bootstrap::run(arguments))),
+        Verb::Schema => report(schema::run()).into(),
+        Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
+    }
+}
+
+/// The exit code of a verb; what went wrong is told once, on stderr, in a line that begins with `error:`.
+fn report(result: Result) -> u8 {
+    result.unwrap_or_else(|refusal| {
+        writeln!(std::io::stderr().lock(), "error: {refusal}").ok();
+        exit::ERROR
+    })
+}
+
+/// Prints a result. A stdout that is closed is an error only where nothing else holds the result.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    printed.map_err(|error| Refusal(format!("expected to write to stdout, and the system said: {error}")))
+}

@@ -1,1 +1,282 @@
-//! Wires plan, services, runner and journal into one run.
+//! Wires plan, services, runner and journal into one run. It knows neither arguments nor terminals: whoever calls it
+//! hands over settings and someone who watches.
+
+pub mod detached;
+pub mod folder;
+pub mod provision;
+
+use crate::evidence::{self, Exported, Outcome, RunView};
+use crate::exit;
+use crate::journal::{self, Journal};
+use crate::model::event::{FileDigest, PlannedService, RunStarted, Sink};
+use crate::model::redact::Redactor;
+use crate::model::time::millis;
+use crate::model::{Args, Clock, Event, RunId};
+use crate::plan::Plan;
+use crate::process::{Cancel, Worker};
+use crate::runner::{self, Runner};
+use crate::service::Environment;
+use crate::service::embedded::{self, Progress};
+use provision::{Embedded, Provision};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long services have to answer, from the start of provisioning.
+const SERVICE_DEADLINE: Duration = Duration::from_secs(90);
+
+/// What is reserved on the disk for a journal before a run begins, so that a full disk is found then.
+const JOURNAL_ROOM: u64 = 1 << 20;
+
+/// Someone who watches a run.
+pub trait Watcher: Sink + Progress + Send {}
+
+impl<T: Sink + Progress + Send> Watcher for T {}
+
+/// How a run is made.
+#[derive(Clone)]
+pub struct Options {
+    /// The verb, for the run's name and evidence.
+    pub verb: &'static str,
+    /// Who gives the services.
+    pub provision: Provision,
+    /// The name of the provisioner in evidence, where it is another than `provision` says: engines that were started
+    /// before and are attached to.
+    pub started_by: Option<Provision>,
+    /// Endpoints from flags, by service.
+    pub endpoints: Vec<(String, String)>,
+    /// Where the run's folder goes.
+    pub evidence_dir: PathBuf,
+    /// Nothing is touched.
+    pub dry_run: bool,
+    /// Gates that write may do so in an environment that is attached to.
+    pub allow_writes: bool,
+    /// The bootstrap's recorded settings, where the run is one.
+    pub bootstrap: Args,
+}
+
+/// Why a run could not be made, or its evidence not be written. Nothing is green then.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RehearsalError(String);
+
+impl RehearsalError {
+    fn of(error: impl std::fmt::Display) -> RehearsalError {
+        RehearsalError(error.to_string())
+    }
+}
+
+/// A run that has begun.
+pub struct Rehearsal {
+    runner: Runner,
+    journal: Arc<Journal>,
+    sink: Arc<Fan>,
+    environment: Option<Arc<dyn Environment>>,
+    cancel: Cancel,
+    clock: Clock,
+    folder: PathBuf,
+}
+
+/// A run that has ended, as its journal tells it.
+pub struct Finished {
+    records: journal::Records,
+    /// The run's folder.
+    pub folder: PathBuf,
+    interrupted: Option<String>,
+}
+
+impl Rehearsal {
+    /// Begins a run: installs what is lacking, makes the run's folder and journal, and starts the services. No gate
+    /// is run yet.
+    ///
+    /// # Errors
+    /// Where that can't be done: what was expected, what was seen, and what to do.
+    pub fn open(
+        plan: &Plan,
+        options: &Options,
+        worker: Worker,
+        cancel: &Cancel,
+        watcher: Arc<dyn Watcher + Sync>,
+    ) -> Result<Rehearsal, RehearsalError> {
+        if options.provision == Provision::Attach && !options.dry_run && !options.allow_writes {
+            refuse_writes(plan)?;
+        }
+        let embedded = options.provision == Provision::Embedded && !options.dry_run;
+        let installed = embedded.then(|| embedded::user_cache().and_then(|cache| embedded::install(&cache, &*watcher)));
+        let installed = installed.transpose().map_err(RehearsalError::of)?;
+        let clock = Clock::start();
+        let run = RunId::new(clock.started(), options.verb);
+        let folder = options.evidence_dir.join(run.as_str());
+        let journal = journal(&folder, clock)?;
+        let redactor = Arc::new(Redactor::of_environment());
+        let sink = Arc::new(Fan { journal: Arc::clone(&journal), watcher, cancel: cancel.clone() });
+        sink.event(Event::RunStarted(Box::new(started(plan, options, &run, clock))));
+        let environment: Option<Arc<dyn Environment>> = match (&installed, options.dry_run) {
+            (_, true) => None,
+            (Some(installed), false) => {
+                let engines = Embedded::start(
+                    &plan.services,
+                    &options.endpoints,
+                    installed,
+                    run.as_str(),
+                    worker,
+                    cancel,
+                );
+                Some(Arc::new(engines.map_err(RehearsalError)?))
+            }
+            (None, false) => {
+                let name = options.started_by.unwrap_or(options.provision).as_str();
+                let attached = provision::attach(&plan.services, &options.endpoints, name, cancel);
+                Some(Arc::new(attached.map_err(RehearsalError)?))
+            }
+        };
+        let settings = runner::Settings {
+            environment: environment.clone(),
+            service_deadline: SERVICE_DEADLINE,
+            sink: sink.clone(),
+            cancel: cancel.clone(),
+            clock,
+            run,
+            redactor,
+            worker,
+        };
+        let runner = Runner::new(plan, settings);
+        Ok(Rehearsal { runner, journal, sink, environment, cancel: cancel.clone(), clock, folder })
+    }
+
+    /// What runs the gates.
+    pub fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    /// Ends the services, closes the journal, and writes all evidence from what the journal says on the disk. Gates
+    /// that nobody asked for until now are not run, and say so.
+    ///
+    /// # Errors
+    /// Where the journal or a file could not be written: the run has no evidence then, and is not green.
+    pub fn finish(self) -> Result<Finished, RehearsalError> {
+        let interrupted = self.cancel.why().map(str::to_owned);
+        if let Some(by) = &interrupted {
+            self.sink.event(Event::Interrupted { by: by.clone() });
+        }
+        if let Some(environment) = &self.environment {
+            environment.stop();
+        }
+        let (verdict, counts) = self.runner.tally();
+        let duration_ms = millis(self.clock.elapsed());
+        self.sink.event(Event::RunEnded { verdict, counts, duration_ms });
+        if let Some(failure) = self.journal.failure() {
+            return Err(RehearsalError(format!("the run's journal is not whole, so nothing is proven: {failure}")));
+        }
+        self.journal.sync().map_err(RehearsalError::of)?;
+        let records = journal::read(self.journal.path()).map_err(RehearsalError::of)?;
+        let view = RunView::of(&records).map_err(RehearsalError::of)?;
+        let documents = evidence::documents(&view).map_err(RehearsalError::of)?;
+        evidence::write(&self.folder, &documents).map_err(RehearsalError::of)?;
+        Ok(Finished { records, folder: self.folder, interrupted })
+    }
+}
+
+impl Finished {
+    /// What the journal says.
+    ///
+    /// # Errors
+    /// Never for a run that was finished: it was read so before.
+    pub fn view(&self) -> Result<RunView<'_>, RehearsalError> {
+        RunView::of(&self.records).map_err(RehearsalError::of)
+    }
+
+    /// The exit code of the run.
+    pub fn exit_code(&self) -> u8 {
+        let fine = self.view().is_ok_and(|view| evidence::verdict(&view).verdict.is_fine());
+        match self.interrupted.as_deref() {
+            Some("SIGINT") => exit::INTERRUPTED,
+            Some("SIGTERM") => exit::TERMINATED,
+            _ if fine => exit::OK,
+            _ => exit::NOT_PASSED,
+        }
+    }
+
+    /// What the run is worth.
+    pub fn outcome(&self) -> Outcome {
+        self.view().map_or(Outcome::Unfinished, |view| evidence::verdict(&view).verdict)
+    }
+
+    /// Copies a document of the run to a path of the runbook.
+    ///
+    /// # Errors
+    /// Where it can't be written, or would replace a real run's by a dry one's.
+    pub fn export(&self, name: &str, to: &Path) -> Result<Exported, RehearsalError> {
+        evidence::export(&self.folder, name, to).map_err(RehearsalError::of)
+    }
+}
+
+/// Gates that write are refused where nobody allowed it by name.
+fn refuse_writes(plan: &Plan) -> Result<(), RehearsalError> {
+    let writers = plan.gates.iter().filter(|planned| planned.selected && planned.gate.writes);
+    let writers: Vec<_> = writers.map(|planned| format!("`{}`", planned.gate.id)).collect();
+    if writers.is_empty() {
+        return Ok(());
+    }
+    Err(RehearsalError(format!(
+        "{} write to the environment, which is not ours: expected --allow-writes, or --skip for each of them",
+        writers.join(", ")
+    )))
+}
+
+fn journal(folder: &Path, clock: Clock) -> Result<Arc<Journal>, RehearsalError> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        RehearsalError(format!(
+            "expected to make the run's folder {}: {error}; choose another with --evidence-dir",
+            folder.display()
+        ))
+    })?;
+    let journal = Journal::create(folder, clock).map_err(RehearsalError::of)?;
+    journal.reserve(JOURNAL_ROOM).map_err(RehearsalError::of)?;
+    Ok(Arc::new(journal))
+}
+
+fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStarted {
+    let service = |service: &crate::profile::Service| {
+        let planned = PlannedService { kind: service.kind, stands_for: service.stands_for.clone() };
+        (service.name.clone(), planned)
+    };
+    let unselected = plan.gates.iter().filter(|planned| !planned.selected);
+    let steps = plan.gates.iter().filter(|planned| !planned.steps.is_empty());
+    RunStarted {
+        run: run.clone(),
+        verb: options.verb.to_owned(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        environment: plan.environment.clone(),
+        profile: plan.file.clone().map(|file: FileDigest| file),
+        provisioner: options.started_by.unwrap_or(options.provision).as_str().to_owned(),
+        dry_run: options.dry_run,
+        partial: plan.partial(),
+        selection: plan.selection.clone(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        started: clock.started(),
+        services: plan.services.iter().map(service).collect(),
+        gates: plan.gates.iter().map(|planned| planned.gate.clone()).collect(),
+        not_selected: unselected.map(|planned| planned.gate.id.clone()).collect(),
+        steps: steps.map(|planned| (planned.gate.id.clone(), planned.steps.clone())).collect(),
+        bootstrap: options.bootstrap.clone(),
+    }
+}
+
+/// Hands each event to the journal first, and then to who watches. A journal that can't be written ends the run:
+/// what is not on record proves nothing.
+struct Fan {
+    journal: Arc<Journal>,
+    watcher: Arc<dyn Watcher + Sync>,
+    cancel: Cancel,
+}
+
+impl Sink for Fan {
+    fn event(&self, event: Event) {
+        self.journal.event(event.clone());
+        if self.journal.failure().is_some() {
+            self.cancel.cancel("a journal that could not be written");
+        }
+        self.watcher.event(event);
+    }
+}

@@ -9,6 +9,7 @@ use crate::model::event::{GateEnded, PlannedStep, Sink, StepEnded, StepStarted, 
 use crate::model::time::millis;
 use crate::model::{Endpoint, Event, GateId, Verdict};
 use crate::plan::PlannedGate;
+use crate::process::cancel::Cancel;
 use crate::probe::{Context, Measurement, ProbeError, Steps};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -17,12 +18,15 @@ use std::time::{Duration, Instant};
 /// How much later than its deadline a probe may answer, and still be heard.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How often a wait for an answer looks whether the run was cancelled.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
 /// Measures once and judges.
 pub(super) fn run(settings: &Settings, planned: &PlannedGate, endpoints: &[(String, Endpoint)]) -> GateEnded {
     match measure(settings, planned, endpoints) {
         Ok(measurement) => judge(planned, measurement),
         Err(error) => {
-            let reason = match settings.cancel.reason() {
+            let reason = match settings.cancel.why() {
                 Some(by) => format!("interrupted by {by}: {error}"),
                 None => error.0,
             };
@@ -63,6 +67,7 @@ fn measure(
         number: AtomicU32::new(0),
     };
     let probe = planned.probe;
+    let cancel = settings.cancel.clone();
     let (args, endpoints, settings) = (planned.gate.with.clone(), endpoints.to_vec(), settings.clone());
     let thread = std::thread::Builder::new().name(format!("gate {}", planned.gate.id)).spawn(move || {
         let context = Context {
@@ -81,7 +86,7 @@ fn measure(
     let thread = thread.map_err(|error| {
         ProbeError(format!("expected to start a thread for the measurement, and the system said: {error}"))
     })?;
-    match answers.recv_timeout(timeout.saturating_add(GRACE)) {
+    match listen(&answers, deadline + GRACE, &cancel) {
         Ok(found) => found,
         Err(mpsc::RecvTimeoutError::Timeout) => {
             heard.store(false, Ordering::SeqCst);
@@ -91,6 +96,26 @@ fn measure(
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             let why = thread.join().err().map(panic_text).unwrap_or_default();
             Err(ProbeError(format!("the probe `{}` broke off, which is a fault in cutproof: {why}", probe.name())))
+        }
+    }
+}
+
+/// Waits for the answer until `last`, or until the grace period after the run was cancelled.
+fn listen<T>(
+    answers: &mpsc::Receiver<T>,
+    mut last: Instant,
+    cancel: &Cancel,
+) -> Result<T, mpsc::RecvTimeoutError> {
+    let mut cancelled = false;
+    loop {
+        if !cancelled && cancel.is_cancelled() {
+            cancelled = true;
+            last = last.min(Instant::now() + GRACE);
+        }
+        let left = last.saturating_duration_since(Instant::now());
+        match answers.recv_timeout(left.min(LOOK_UP)) {
+            Err(mpsc::RecvTimeoutError::Timeout) if !left.is_zero() => {}
+            heard => return heard,
         }
     }
 }

@@ -113,7 +113,7 @@ impl Runner {
             self.simulate(planned);
             return skipped("dry run: simulated, nothing was measured".to_owned());
         }
-        if let Some(by) = self.0.settings.cancel.reason() {
+        if let Some(by) = self.0.settings.cancel.why() {
             return skipped(format!("not run: interrupted by {by}"));
         }
         for need in &planned.gate.needs {
@@ -148,7 +148,7 @@ impl Runner {
             let again = planned.gate.retry.filter(|retry| {
                 ended.verdict != Verdict::Passed
                     && began.elapsed() + retry.every <= retry.within
-                    && self.0.settings.cancel.reason().is_none()
+                    && !self.0.settings.cancel.is_cancelled()
             });
             let Some(retry) = again else { return ended };
             self.tell(Event::AttemptEnded {
@@ -158,7 +158,7 @@ impl Runner {
                 reason: ended.reason.clone(),
                 duration_ms: millis(started.elapsed()),
             });
-            self.0.settings.cancel.sleep(retry.every);
+            self.0.settings.cancel.pause(retry.every);
             attempt += 1;
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod embedded;
+pub mod identify;
 
 use crate::model::{Endpoint, Product};
 use std::time::Instant;

@@ -1,0 +1,132 @@
+//! What a person sees while a run goes on: one plain line for each thing that ended, and on a terminal a moving
+//! line with what is going on now. Goes to stderr, so that stdout holds results only. A stderr that is closed
+//! ends nothing.
+
+use crate::model::event::{Sink, StepStatus};
+use crate::model::{Event, GateId, Verdict};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Shows events as they come.
+pub struct Display {
+    bar: Option<ProgressBar>,
+    running: Mutex<BTreeSet<String>>,
+}
+
+impl Display {
+    /// A display on stderr: with a moving line where that is a terminal.
+    pub fn new() -> Display {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.set_message("starting services");
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Display { bar, running: Mutex::new(BTreeSet::new()) }
+    }
+
+    /// Takes the moving line away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Prints one line above the moving one.
+    pub fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+
+    fn started(&self, gate: &GateId) {
+        self.running(|running| running.insert(gate.to_string()));
+    }
+
+    fn ended(&self, gate: &GateId) {
+        self.running(|running| running.remove(gate.as_str()));
+    }
+
+    fn running(&self, change: impl FnOnce(&mut BTreeSet<String>) -> bool) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut running);
+        if let Some(bar) = &self.bar {
+            let names: Vec<_> = running.iter().map(String::as_str).collect();
+            bar.set_message(names.join(", "));
+        }
+    }
+}
+
+impl Default for Display {
+    fn default() -> Self {
+        Display::new()
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl Sink for Display {
+    fn event(&self, event: Event) {
+        match event {
+            Event::RunStarted(started) => self.line(&format!("run {}", started.run)),
+            Event::ServiceReady(ready) => {
+                let product = ready.product.map(|product| format!("  {product}")).unwrap_or_default();
+                let seconds = ready.took_ms / 1e3;
+                self.line(&format!("  up       {}{product} at {}  {seconds:.2} s", ready.service, ready.address));
+            }
+            Event::ServiceFailed { service, reason, .. } => {
+                self.line(&format!("  DOWN     {service}: {}", visible(&reason)));
+            }
+            Event::GateStarted { gate } => self.started(&gate),
+            Event::StepStarted(_) => {}
+            Event::StepEnded(step) if step.status == StepStatus::Failed => {
+                self.line(&format!("  step     {} failed: {}", step.name, visible(&step.detail)));
+            }
+            Event::StepEnded(_) => {}
+            Event::AttemptEnded { gate, attempt, reason, .. } => {
+                self.line(&format!("  again    {gate} (attempt {attempt}: {})", visible(&reason)));
+            }
+            Event::GateEnded(ended) => {
+                self.ended(&ended.gate);
+                let seconds = ended.duration_ms / 1e3;
+                let (word, gate) = (mark(ended.verdict), &ended.gate);
+                let reason = if ended.reason.is_empty() { String::new() } else { format!(": {}", ended.reason) };
+                self.line(&format!("  {word:<8} {gate}  {seconds:.2} s{}", visible(&reason)));
+            }
+            Event::Interrupted { by } => self.line(&format!("interrupted by {by}: putting things in order")),
+            Event::RunEnded { .. } => self.finish(),
+        }
+    }
+}
+
+/// The word at the head of a gate's line. What is not green is in capitals, so that it is seen without colour.
+fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Skipped => "skipped",
+        Verdict::Inconclusive => "NO DATA",
+        Verdict::Error => "ERROR",
+        Verdict::Failed => "FAILED",
+    }
+}
+
+/// Untrusted text on one line, without control characters.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A line on stderr; a closed stderr is no reason to end a run.
+fn say(text: &str) {
+    writeln!(std::io::stderr().lock(), "{text}").ok();
+}

@@ -1,0 +1,154 @@
+//! `cutproof engines`: the embedded engines for a person at a desk.
+
+use super::flags::ProfileFlags;
+use super::{Display, Refusal, print, report};
+use crate::exit;
+use crate::process::{Cancel, Worker, signals};
+use crate::profile::{self, Profile};
+use crate::rehearsal::detached::{self, Detached};
+use crate::service::attach::variable;
+use crate::service::embedded;
+use crate::service::identify::identify;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long an engine has to say how it is.
+const ASK: Duration = Duration::from_secs(2);
+
+/// The verbs below `engines`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Fetch and prepare the engines; once, and again only where something is lacking
+    Install,
+    /// Start the engines of a profile and leave them up; prints their endpoints as variables
+    Up(UpArguments),
+    /// Show which engines are up, and how they are
+    Status,
+    /// End engines that were left up
+    Down(DownArguments),
+    /// Hold engines until told to end
+    #[command(hide = true)]
+    Serve(UpArguments),
+}
+
+/// The flags of `engines up`.
+#[derive(Debug, clap::Args)]
+pub struct UpArguments {
+    #[command(flatten)]
+    profile: ProfileFlags,
+    /// A name for these engines
+    #[arg(long, default_value = "desk")]
+    name: String,
+}
+
+/// The flags of `engines down`.
+#[derive(Debug, clap::Args)]
+pub struct DownArguments {
+    /// Which; all, where none is named
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// Does what the verb says.
+pub fn main(verb: Verb) -> ExitCode {
+    match verb {
+        Verb::Install => report(install()).into(),
+        Verb::Up(arguments) => report(up(&arguments)).into(),
+        Verb::Status => report(status()).into(),
+        Verb::Down(arguments) => report(down(&arguments)).into(),
+        Verb::Serve(arguments) => {
+            // In a session of its own, so that the terminal it was started from can be closed. A process that leads
+            // a group already is apart enough.
+            rustix::process::setsid().ok();
+            super::held(|worker| serve(&arguments, worker))
+        }
+    }
+}
+
+fn install() -> super::Result {
+    let cache = embedded::user_cache().map_err(Refusal::of)?;
+    let display = Display::new();
+    let installed = embedded::install(&cache, &display).map_err(Refusal::of)?;
+    display.finish();
+    print(&format!("{}\n", installed.root().display()))?;
+    Ok(exit::OK)
+}
+
+fn up(arguments: &UpArguments) -> super::Result {
+    let path = profile::find(&arguments.profile.profile);
+    Profile::load(&path).map_err(Refusal::of)?;
+    let cancel = Cancel::new().map_err(Refusal::of)?;
+    let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
+    let cache = embedded::user_cache().map_err(Refusal::of)?;
+    embedded::install(&cache, &Display::new()).map_err(Refusal::of)?;
+    let engines = detached::up(&arguments.name, &path.to_string_lossy(), &cancel).map_err(Refusal)?;
+    print(&environment(&engines))?;
+    Ok(exit::OK)
+}
+
+/// The endpoints of engines as lines that a shell takes: `export $(cutproof engines up)`.
+pub fn environment(engines: &Detached) -> String {
+    let mut text = String::new();
+    for service in &engines.services {
+        let mut line = |what, value: &str| writeln!(text, "{}={value}", variable(what, &service.name)).ok();
+        line("ENDPOINT", &service.address);
+        if let Some(user) = &service.user {
+            line("USER", user);
+        }
+        if let Some(password) = &service.password {
+            line("PASSWORD", password);
+        }
+    }
+    text
+}
+
+fn status() -> super::Result {
+    let all = detached::all();
+    if all.is_empty() {
+        print("no engines are up\n")?;
+    }
+    let mut code = exit::OK;
+    for engines in &all {
+        let state = if engines.is_up() { "up" } else { "GONE" };
+        let mut text = format!("{}: {state}, held by process {}\n", engines.name, engines.pid);
+        for (service, (name, endpoint)) in engines.services.iter().zip(engines.endpoints()) {
+            let found = identify(&endpoint, ASK);
+            let says = match &found {
+                Ok(known) => known.product.as_ref().map_or("answers".to_owned(), ToString::to_string),
+                Err(error) => format!("DOWN: {error}"),
+            };
+            if found.is_err() {
+                code = exit::NOT_PASSED;
+            }
+            writeln!(text, "  {name:<12} {:<28} pid {:<8} {says}", endpoint.address, service.pid).ok();
+        }
+        print(&text)?;
+    }
+    Ok(code)
+}
+
+fn down(arguments: &DownArguments) -> super::Result {
+    let chosen: Vec<_> = match &arguments.name {
+        None => detached::all(),
+        Some(name) => vec![detached::find(name).ok_or_else(|| {
+            let up: Vec<_> = detached::all().into_iter().map(|engines| engines.name).collect();
+            Refusal(format!("no engines named `{name}` are up; there are: {}", up.join(", ")))
+        })?],
+    };
+    for engines in &chosen {
+        engines.down().map_err(Refusal)?;
+        print(&format!("{}: ended\n", engines.name))?;
+    }
+    Ok(exit::OK)
+}
+
+fn serve(arguments: &UpArguments, worker: Worker) -> super::Result {
+    let cancel = Cancel::new().map_err(Refusal::of)?;
+    let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
+    let profile = Profile::load(&profile::find(&arguments.profile.profile)).map_err(Refusal::of)?;
+    let cache = embedded::user_cache().map_err(Refusal::of)?;
+    let installed = embedded::install(&cache, &embedded::Quiet).map_err(Refusal::of)?;
+    detached::serve(&arguments.name, &profile.services, &installed, worker, &cancel).map_err(Refusal)?;
+    Ok(exit::OK)
+}

@@ -1,0 +1,103 @@
+//! A run from its flags to its exit code: what `rehearse` and `gates run` share.
+
+use super::flags::RunFlags;
+use super::{Display, Refusal};
+use crate::model::Args;
+use crate::plan::Plan;
+use crate::process::{Cancel, Command, Daemons, Exit, Worker, signals};
+use crate::profile::Profile;
+use crate::rehearsal::provision::Provision;
+use crate::rehearsal::{Finished, Options, Rehearsal, detached};
+use crate::report;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long engines that are left up have to come up.
+const UP: Duration = Duration::from_secs(150);
+
+/// What is to be run, and how.
+pub struct Request {
+    pub verb: &'static str,
+    pub profile: Profile,
+    pub plan: Plan,
+    pub flags: RunFlags,
+    pub provision: Provision,
+    pub allow_writes: bool,
+    pub keep: bool,
+    pub worker: Worker,
+}
+
+/// Runs it, and prints the summary.
+pub fn run(request: Request) -> super::Result {
+    let cancel = Cancel::new().map_err(Refusal::of)?;
+    let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
+    let mut options = Options {
+        verb: request.verb,
+        provision: request.provision,
+        started_by: None,
+        endpoints: request.flags.endpoints.clone(),
+        evidence_dir: request.flags.evidence_dir.clone(),
+        dry_run: request.flags.dry_run,
+        allow_writes: request.allow_writes || request.provision == Provision::Embedded,
+        bootstrap: Args::default(),
+    };
+    let kept = match request.keep && request.provision == Provision::Embedded && !options.dry_run {
+        true => Some(keep(&request, &mut options, &cancel)?),
+        false => None,
+    };
+    let display = Arc::new(Display::new());
+    let rehearsal = Rehearsal::open(&request.plan, &options, request.worker, &cancel, display.clone())
+        .map_err(Refusal::of)?;
+    rehearsal.runner().all(usize::from(request.flags.jobs));
+    let finished = rehearsal.finish().map_err(Refusal::of)?;
+    display.finish();
+    if let Some(folder) = &request.flags.export {
+        export(&finished, folder)?;
+    }
+    super::print(&summary(&finished)?)?;
+    if let Some(engines) = kept {
+        super::print(&super::engines::environment(&engines))?;
+        eprintln!("the engines stay up: end them with `cutproof engines down --name {}`", engines.name);
+    }
+    Ok(finished.exit_code())
+}
+
+/// The summary of a run, for whoever reads it where stdout goes.
+pub fn summary(finished: &Finished) -> super::Result<String> {
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let view = finished.view().map_err(Refusal::of)?;
+    Ok(report::summary(&view, &finished.folder, colour))
+}
+
+/// Copies every document of the run to the folder of the runbook.
+fn export(finished: &Finished, folder: &Path) -> super::Result<()> {
+    for name in finished.exports().map_err(Refusal::of)? {
+        let to = folder.join(&name);
+        finished.export(&name, &to).map_err(Refusal::of)?;
+        eprintln!("exported {}", to.display());
+    }
+    Ok(())
+}
+
+/// Starts engines that outlive this run, and points the run at them.
+fn keep(request: &Request, options: &mut Options, cancel: &Cancel) -> super::Result<detached::Detached> {
+    let name = format!("kept-{}", std::process::id());
+    let exe = std::env::current_exe().map_err(Refusal::of)?;
+    let profile = request.profile.file.as_ref().map_or("single-host", |file| file.path.as_str()).to_owned();
+    let words = ["engines", "up", "--name", &name, "--profile", &profile].map(std::ffi::OsString::from);
+    let argv = std::iter::once(exe.into_os_string()).chain(words);
+    let outcome = Command { daemons: Daemons::Release, ..Command::argv(argv, UP) }.run(&request.worker, cancel);
+    if !matches!(outcome.exit, Exit::Exited(0)) {
+        let said = String::from_utf8_lossy(&outcome.stderr.head).trim().to_owned();
+        return Err(Refusal(said.strip_prefix("error: ").map_or(said.clone(), str::to_owned)));
+    }
+    let engines = detached::find(&name)
+        .ok_or_else(|| Refusal(format!("engines were started under the name {name}, and are gone")))?;
+    options.provision = Provision::Attach;
+    options.started_by = Some(Provision::Embedded);
+    options.allow_writes = true;
+    options.attached = Some(engines.endpoints());
+    Ok(engines)
+}

@@ -1,0 +1,220 @@
+//! Which services of a plan come from where.
+
+use super::folder::RunFolder;
+use crate::model::{Endpoint, Secret, ServiceKind};
+use crate::process::{Cancel, Worker};
+use crate::profile::{Engine, Service};
+use crate::service::attach::{Attached, variable};
+use crate::service::embedded::{EngineKind, EngineRequest, EngineSource, Installed, Running, StartOptions, start};
+use crate::service::{Environment, ServiceError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a service that is said to be up already has to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The user and the database of a PostgreSQL that is started, where the profile names none.
+const POSTGRES_USER: &str = "postgres";
+
+/// Who gives the services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Provision {
+    /// The real engines as local processes.
+    #[default]
+    Embedded,
+    /// An environment that already runs.
+    Attach,
+}
+
+impl Provision {
+    /// The provisioner of a word.
+    pub fn parse(word: &str) -> Option<Provision> {
+        match word {
+            "embedded" => Some(Provision::Embedded),
+            "attach" => Some(Provision::Attach),
+            _ => None,
+        }
+    }
+
+    /// The word for it in evidence.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Provision::Embedded => "embedded",
+            Provision::Attach => "attach",
+        }
+    }
+}
+
+/// An environment of services that already run. Their endpoints come from `given` (flags), from variables, or
+/// from the profile, in this order.
+///
+/// # Errors
+/// Flags that name no service of the plan.
+pub fn attach(
+    services: &[Service],
+    given: &[(String, String)],
+    provisioner: &'static str,
+    cancel: &Cancel,
+) -> Result<Attached, String> {
+    let endpoints = endpoints(services, given)?;
+    Ok(Attached::new(endpoints, provisioner, PATIENCE, cancel.clone()))
+}
+
+/// Where the services are, as flags, variables and the profile say.
+///
+/// # Errors
+/// Flags that name no service.
+pub fn endpoints(services: &[Service], given: &[(String, String)]) -> Result<BTreeMap<String, Endpoint>, String> {
+    if let Some((name, _)) = given.iter().find(|(name, _)| !services.iter().any(|service| service.name == *name)) {
+        let known: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
+        return Err(format!("--endpoint {name}: there is no such service in the plan; it has {}", known.join(", ")));
+    }
+    let said = |service: &Service| {
+        let flag = given.iter().rev().find(|(name, _)| *name == service.name).map(|(_, address)| address.clone());
+        flag.or_else(|| std::env::var(variable("ENDPOINT", &service.name)).ok().filter(|text| !text.is_empty()))
+            .or_else(|| service.endpoint.clone())
+    };
+    Ok(services
+        .iter()
+        .filter_map(|service| Some((service.name.clone(), endpoint(service, &said(service)?))))
+        .collect())
+}
+
+fn endpoint(service: &Service, address: &str) -> Endpoint {
+    let own = service.password_env.as_deref().and_then(|name| std::env::var(name).ok());
+    let password = std::env::var(variable("PASSWORD", &service.name)).ok().or(own);
+    let user = std::env::var(variable("USER", &service.name)).ok().or_else(|| service.user.clone());
+    Endpoint {
+        user,
+        password: password.filter(|password| !password.is_empty()).map(Secret::new),
+        database: service.database.clone(),
+        ..Endpoint::at(service.kind, address.trim_end_matches('/'))
+    }
+}
+
+/// What an embedded engine is asked for, for each service that has one; the others must run already.
+///
+/// # Errors
+/// A Connect without a Kafka.
+pub fn engines(services: &[Service]) -> Result<Vec<EngineRequest>, String> {
+    let kafka = |connect: &Service| {
+        let kafkas = || services.iter().filter(|service| service.kind == ServiceKind::Kafka);
+        let named = kafkas().find(|kafka| connect.needs.contains(&kafka.name));
+        named.or_else(|| kafkas().next()).map(|kafka| kafka.name.clone())
+    };
+    let mut requests = Vec::new();
+    for service in services {
+        let from = match &service.from {
+            Engine::Pinned => EngineSource::Pinned,
+            Engine::Program(program) => EngineSource::Path(PathBuf::from(program)),
+        };
+        let kind = match service.kind {
+            ServiceKind::Redis => EngineKind::Redis(from),
+            ServiceKind::Kafka => EngineKind::Kafka,
+            ServiceKind::Clickhouse => EngineKind::Clickhouse,
+            ServiceKind::Postgres => EngineKind::Postgres {
+                from,
+                user: service.user.clone().unwrap_or_else(|| POSTGRES_USER.to_owned()),
+                database: service.database.clone().unwrap_or_else(|| POSTGRES_USER.to_owned()),
+            },
+            ServiceKind::Connect => EngineKind::Connect {
+                kafka: kafka(service).ok_or_else(|| {
+                    format!("service `{}` is Kafka Connect: expected a Kafka among the services, and there is none", service.name)
+                })?,
+            },
+            ServiceKind::Prometheus | ServiceKind::Http => continue,
+        };
+        requests.push(EngineRequest { name: service.name.clone(), kind });
+    }
+    Ok(requests)
+}
+
+/// The real engines as local processes, and beside them what already runs.
+pub struct Embedded {
+    running: Running,
+    engines: BTreeMap<String, Option<String>>,
+    beside: Attached,
+    cancel: Cancel,
+    _folder: RunFolder,
+}
+
+impl Embedded {
+    /// Starts the engines of these services side by side, and returns at once.
+    ///
+    /// # Errors
+    /// Requests that don't fit together, or a folder that can't be made.
+    pub fn start(
+        services: &[Service],
+        given: &[(String, String)],
+        installed: &Arc<Installed>,
+        run: &str,
+        worker: Worker,
+        cancel: &Cancel,
+    ) -> Result<Embedded, String> {
+        let requests = engines(services)?;
+        let beside = attach(services, given, "attach", cancel)?;
+        let folder = RunFolder::make(run).map_err(|error| {
+            let state = super::folder::state();
+            format!("expected to make a folder for the run under {}: {error}; set XDG_STATE_HOME to another", state.display())
+        })?;
+        let options = StartOptions::new(worker)
+            .map_err(|error| format!("expected to find the program that is running: {error}"))?;
+        let running =
+            start(installed, &requests, folder.path(), &options).map_err(|error| error.to_string())?;
+        let engines = services
+            .iter()
+            .filter(|service| requests.iter().any(|request| request.name == service.name))
+            .map(|service| (service.name.clone(), service.database.clone()))
+            .collect();
+        Ok(Embedded { running, engines, beside, cancel: cancel.clone(), _folder: folder })
+    }
+
+    /// What is worth telling a person about the start.
+    pub fn notes(&self) -> Vec<String> {
+        self.running.notes()
+    }
+
+    /// The process of each engine that is up.
+    pub fn pids(&self) -> BTreeMap<String, u32> {
+        let now = Instant::now();
+        let pid = |name: &String| Some((name.clone(), self.running.wait(name, now).ok()?.pid));
+        self.engines.keys().filter_map(pid).collect()
+    }
+}
+
+impl Environment for Embedded {
+    fn provisioner(&self) -> &'static str {
+        Provision::Embedded.as_str()
+    }
+
+    fn wait(&self, service: &str, deadline: Instant) -> Result<Endpoint, ServiceError> {
+        let Some(database) = self.engines.get(service) else { return self.beside.wait(service, deadline) };
+        loop {
+            // In slices, so that a run that is told to end does not wait for an engine.
+            let slice = deadline.min(Instant::now() + Duration::from_millis(100));
+            match self.running.wait(service, slice) {
+                Ok(started) => {
+                    let mut endpoint = started.endpoint;
+                    endpoint.database = database.clone().or(endpoint.database);
+                    return Ok(endpoint);
+                }
+                Err(error) if error.failed() || slice == deadline || self.cancel.is_cancelled() => {
+                    return Err(ServiceError(error.to_string()));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn stop(&self) {
+        self.running.stop();
+    }
+}
+
+/// Names of services that are engines of the embedded provisioner.
+pub fn engine_names(services: &[Service]) -> BTreeSet<&str> {
+    let engine = |service: &&Service| !matches!(service.kind, ServiceKind::Prometheus | ServiceKind::Http);
+    services.iter().filter(engine).map(|service| service.name.as_str()).collect()
+}

@@ -1,0 +1,99 @@
+//! An environment that already runs: endpoints come from flags, variables or the profile. Nothing is started and
+//! nothing is ended.
+
+use super::identify::identify;
+use super::{Environment, ServiceError};
+use crate::model::Endpoint;
+use crate::process::Cancel;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long one attempt to reach a service may take.
+const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// The pause between attempts.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// An environment that already runs.
+pub struct Attached {
+    endpoints: BTreeMap<String, Endpoint>,
+    provisioner: &'static str,
+    /// How long a service has to answer: it is said to be up already.
+    patience: Duration,
+    cancel: Cancel,
+}
+
+impl Attached {
+    /// An environment of these services, by their names in the profile. `provisioner` is the name for evidence:
+    /// who started them, where that is known.
+    pub fn new(
+        endpoints: BTreeMap<String, Endpoint>,
+        provisioner: &'static str,
+        patience: Duration,
+        cancel: Cancel,
+    ) -> Attached {
+        Attached { endpoints, provisioner, patience, cancel }
+    }
+}
+
+impl Environment for Attached {
+    fn provisioner(&self) -> &'static str {
+        self.provisioner
+    }
+
+    fn wait(&self, service: &str, deadline: Instant) -> Result<Endpoint, ServiceError> {
+        let endpoint = self.endpoints.get(service).ok_or_else(|| {
+            let variable = variable("ENDPOINT", service);
+            ServiceError(format!(
+                "no endpoint is known: set `endpoint` in [services.{service}], the variable {variable}, or give \
+                 --endpoint {service}=ADDRESS"
+            ))
+        })?;
+        let deadline = deadline.min(Instant::now() + self.patience);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match identify(endpoint, left.clamp(Duration::from_millis(100), ATTEMPT)) {
+                Ok(known) => return Ok(known),
+                Err(error) if left <= PAUSE || self.cancel.is_cancelled() => return Err(ServiceError(error.0)),
+                Err(_) => self.cancel.pause(PAUSE),
+            };
+        }
+    }
+
+    fn stop(&self) {}
+}
+
+/// The variable that holds something of a service: `CUTPROOF_ENDPOINT_REDIS`, `CUTPROOF_PASSWORD_TRADE_DB`.
+pub fn variable(what: &str, service: &str) -> String {
+    format!("CUTPROOF_{what}_{}", service.to_ascii_uppercase().replace(['-', '.'], "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ServiceKind;
+
+    fn attached(endpoints: BTreeMap<String, Endpoint>) -> Attached {
+        Attached::new(endpoints, "attach", Duration::from_millis(300), Cancel::new().expect("a descriptor"))
+    }
+
+    #[test]
+    fn a_service_without_an_endpoint_is_an_error_that_says_how_to_give_one() {
+        let found = attached(BTreeMap::new()).wait("trade-db", Instant::now() + Duration::from_secs(5));
+        let text = found.expect_err("there is none").0;
+        assert!(text.contains("CUTPROOF_ENDPOINT_TRADE_DB") && text.contains("--endpoint trade-db="), "{text}");
+    }
+
+    #[test]
+    fn a_service_where_nothing_listens_is_an_error_that_names_the_address() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+        for kind in ServiceKind::ALL {
+            let http = !matches!(kind, ServiceKind::Redis | ServiceKind::Kafka | ServiceKind::Postgres);
+            let address = if http { format!("http://{free}") } else { free.to_string() };
+            let endpoints = BTreeMap::from([("it".to_owned(), Endpoint::at(kind, address))]);
+            let found = attached(endpoints).wait("it", Instant::now() + Duration::from_secs(5));
+            let text = found.expect_err("nothing listens").0;
+            assert!(text.contains(&free.to_string()), "{kind}: {text}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Holds the house's one-way imports: who may know whom stands in the table below and in docs/architecture.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// For each folder of src/, the folders that it may import from. Everything may import `model`.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("condition", &[]),
+    ("template", &[]),
+    ("process", &[]),
+    ("journal", &["condition", "template"]),
+    ("evidence", &["journal", "condition", "template"]),
+    ("verify", &["evidence", "journal", "condition", "template"]),
+    ("report", &["verify", "evidence", "journal", "condition"]),
+    ("probe", &["condition", "process"]),
+    ("profile", &["condition", "probe"]),
+    ("service", &["probe", "process"]),
+    ("plan", &["condition", "probe", "profile"]),
+    ("runner", &["condition", "plan", "probe", "process", "service"]),
+    (
+        "rehearsal",
+        &["condition", "evidence", "exit", "journal", "plan", "probe", "process", "profile", "runner", "service"],
+    ),
+    ("harness", &["cli", "evidence", "exit", "plan", "process", "profile", "rehearsal", "report", "runner"]),
+    (
+        "cli",
+        &[
+            "condition",
+            "evidence",
+            "exit",
+            "harness",
+            "journal",
+            "plan",
+            "probe",
+            "process",
+            "profile",
+            "rehearsal",
+            "report",
+            "runner",
+            "service",
+            "template",
+            "verify",
+        ],
+    ),
+];
+
+#[test]
+fn modules_import_one_way_only() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowed: BTreeMap<_, _> = MAY_IMPORT.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for module in folders(&src) {
+        let may = allowed.get(module.as_str()).unwrap_or_else(|| panic!("src/{module} is not in MAY_IMPORT"));
+        for file in rust_files(&src.join(&module)) {
+            let text = std::fs::read_to_string(&file).expect("a source file is readable");
+            for other in imports(&text) {
+                if other != module && other != "model" && !may.contains(&other.as_str()) {
+                    wrong.push(format!("{} imports crate::{other}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "against the house's order:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_has_no_cycle() {
+    let allowed: BTreeMap<_, _> = MAY_IMPORT.iter().copied().collect();
+    for (module, _) in MAY_IMPORT {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&str> = allowed[module].to_vec();
+        while let Some(next) = open.pop() {
+            assert_ne!(next, *module, "{module} reaches itself");
+            if seen.insert(next) {
+                open.extend(allowed.get(next).copied().unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn folders(src: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(src).expect("src/ is readable").map(|entry| entry.expect("an entry"));
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder of src/ is readable") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Every X of `crate::X` in a file, comments left out; `crate::{a, b}` too.
+fn imports(text: &str) -> BTreeSet<String> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                let list = &list[..list.find('}').unwrap_or(list.len())];
+                found.extend(list.split(',').map(|item| first_word(item.trim())));
+            }
+            None => {
+                found.insert(first_word(rest));
+            }
+        }
+    }
+    found.retain(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    found
+}
+
+fn first_word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+}
