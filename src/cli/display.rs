@@ -3,6 +3,7 @@
 //! ends nothing.
 
 use crate::model::event::{Sink, StepStatus};
+use crate::service::embedded::{Phase, Progress};
 use crate::model::{Event, GateId, Verdict};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
@@ -14,6 +15,8 @@ use std::time::Duration;
 pub struct Display {
     bar: Option<ProgressBar>,
     running: Mutex<BTreeSet<String>>,
+    installing: Mutex<Vec<(Phase, f64)>>,
+    gates: bool,
 }
 
 impl Display {
@@ -28,7 +31,12 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Display { bar, running: Mutex::new(BTreeSet::new()) }
+        Display { bar, running: Mutex::default(), installing: Mutex::default(), gates: true }
+    }
+
+    /// A display that leaves the gates to a test runner's own lines.
+    pub fn of_services() -> Display {
+        Display { gates: false, ..Display::new() }
     }
 
     /// Takes the moving line away.
@@ -90,15 +98,18 @@ impl Sink for Display {
             }
             Event::GateStarted { gate } => self.started(&gate),
             Event::StepStarted(_) => {}
-            Event::StepEnded(step) if step.status == StepStatus::Failed => {
+            Event::StepEnded(step) if step.status == StepStatus::Failed && self.gates => {
                 self.line(&format!("  step     {} failed: {}", step.name, visible(&step.detail)));
             }
-            Event::StepEnded(_) => {}
-            Event::AttemptEnded { gate, attempt, reason, .. } => {
+            Event::AttemptEnded { gate, attempt, reason, .. } if self.gates => {
                 self.line(&format!("  again    {gate} (attempt {attempt}: {})", visible(&reason)));
             }
+            Event::StepEnded(_) | Event::AttemptEnded { .. } => {}
             Event::GateEnded(ended) => {
                 self.ended(&ended.gate);
+                if !self.gates {
+                    return;
+                }
                 let seconds = ended.duration_ms / 1e3;
                 let (word, gate) = (mark(ended.verdict), &ended.gate);
                 let reason = if ended.reason.is_empty() { String::new() } else { format!(": {}", ended.reason) };
@@ -107,6 +118,29 @@ impl Sink for Display {
             Event::Interrupted { by } => self.line(&format!("interrupted by {by}: putting things in order")),
             Event::RunEnded { .. } => self.finish(),
         }
+    }
+}
+
+/// The installation of the engines: a bar on a terminal, elsewhere a line for each part that is done.
+impl Progress for Display {
+    fn at(&self, phase: Phase, done: u64, total: u64) {
+        let Some(bar) = &self.bar else { return };
+        let share = if total == 0 { 0.0 } else { 100.0 * done as f64 / total as f64 };
+        let mut parts = self.installing.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.retain(|(other, _)| *other != phase);
+        if done < total {
+            parts.push((phase, share));
+        }
+        let parts: Vec<_> = parts.iter().map(|(phase, share)| format!("{phase} {share:.0}%")).collect();
+        bar.set_message(format!("installing engines (once): {}", parts.join(", ")));
+    }
+
+    fn done(&self, phase: Phase, took: Duration) {
+        self.line(&format!("  install  {phase}  {:.1} s", took.as_secs_f64()));
+    }
+
+    fn note(&self, text: &str) {
+        self.line(&format!("  install  {}", visible(text)));
     }
 }
 

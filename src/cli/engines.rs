@@ -112,8 +112,8 @@ fn status() -> super::Result {
     for engines in &all {
         let state = if engines.is_up() { "up" } else { "GONE" };
         let mut text = format!("{}: {state}, held by process {}\n", engines.name, engines.pid);
-        for (service, (name, endpoint)) in engines.services.iter().zip(engines.endpoints()) {
-            let found = identify(&endpoint, ASK);
+        for service in &engines.services {
+            let found = identify(&service.endpoint(), ASK);
             let says = match &found {
                 Ok(known) => known.product.as_ref().map_or("answers".to_owned(), ToString::to_string),
                 Err(error) => format!("DOWN: {error}"),
@@ -121,7 +121,7 @@ fn status() -> super::Result {
             if found.is_err() {
                 code = exit::NOT_PASSED;
             }
-            writeln!(text, "  {name:<12} {:<28} pid {:<8} {says}", endpoint.address, service.pid).ok();
+            writeln!(text, "  {:<12} {:<28} pid {:<8} {says}", service.name, service.address, service.pid).ok();
         }
         print(&text)?;
     }

@@ -8,9 +8,11 @@ mod flags;
 mod gates;
 mod init;
 mod rehearse;
+pub(crate) mod run;
 mod schema;
 
 use crate::exit;
+use crate::process::Worker;
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -92,16 +94,22 @@ pub fn main() -> ExitCode {
         }
     };
     match arguments.verb {
-        Verb::Rehearse(arguments) => crate::process::hold(|_| report(rehearse::run(arguments))),
-        Verb::Gates(gates::Verb::Run(arguments)) => {
-            crate::process::hold(|_| report(gates::run(arguments)))
-        }
+        Verb::Rehearse(arguments) => held(|worker| rehearse::run(arguments, worker)),
+        Verb::Gates(gates::Verb::Run(arguments)) => held(|worker| gates::run(arguments, worker)),
         Verb::Gates(gates::Verb::List(arguments)) => report(gates::list(arguments)).into(),
         Verb::Engines(verb) => engines::main(verb),
-        Verb::Init(verb) => crate::process::hold(|_| report(init::run(verb))),
-        Verb::Bootstrap(arguments) => crate::process::hold(|_| report(bootstrap::run(arguments))),
+        Verb::Init(verb) => held(|worker| init::run(verb, worker)),
+        Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
+    }
+}
+
+/// Does the work of a verb that starts processes, under the holder's guard.
+fn held(work: impl FnOnce(Worker) -> Result) -> ExitCode {
+    match crate::process::hold(|worker| report(work(*worker))) {
+        Ok(code) => code,
+        Err(error) => report(Err(Refusal::of(error))).into(),
     }
 }
 
@@ -118,4 +126,23 @@ fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     printed.map_err(|error| Refusal(format!("expected to write to stdout, and the system said: {error}")))
+}
+
+/// The verbs by which engines' helpers are started from this very executable; none where the arguments ask for no
+/// such verb. For programs other than cutproof's own that start engines: test targets.
+pub fn helper() -> Option<ExitCode> {
+    let first = std::env::args_os().nth(1)?;
+    (first == "clickhouse-front").then(main)
+}
+
+fn clickhouse_front(arguments: ClickhouseFront) -> Result {
+    let options = clickhouse_front::Options {
+        library: arguments.library,
+        data: arguments.data,
+        listen: arguments.listen,
+        config_file: arguments.config_file,
+        ready_file: None,
+    };
+    clickhouse_front::run(options).map_err(Refusal::of)?;
+    Ok(exit::OK)
 }

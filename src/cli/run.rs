@@ -2,6 +2,7 @@
 
 use super::flags::RunFlags;
 use super::{Display, Refusal};
+use crate::evidence::{Document, Exported};
 use crate::model::Args;
 use crate::plan::Plan;
 use crate::process::{Cancel, Command, Daemons, Exit, Worker, signals};
@@ -37,6 +38,7 @@ pub fn run(request: Request) -> super::Result {
         verb: request.verb,
         provision: request.provision,
         started_by: None,
+        attached: None,
         endpoints: request.flags.endpoints.clone(),
         evidence_dir: request.flags.evidence_dir.clone(),
         dry_run: request.flags.dry_run,
@@ -71,14 +73,25 @@ pub fn summary(finished: &Finished) -> super::Result<String> {
     Ok(report::summary(&view, &finished.folder, colour))
 }
 
-/// Copies every document of the run to the folder of the runbook.
+/// Copies every `.env` file of the run to the folder of the runbook.
 fn export(finished: &Finished, folder: &Path) -> super::Result<()> {
-    for name in finished.exports().map_err(Refusal::of)? {
-        let to = folder.join(&name);
-        finished.export(&name, &to).map_err(Refusal::of)?;
-        eprintln!("exported {}", to.display());
+    for document in finished.documents.iter().filter(|document| document.name.ends_with(".env")) {
+        super::print(&exported(finished, document, &folder.join(&document.name))?)?;
     }
     Ok(())
+}
+
+/// Copies a document of the run to a path, and says so.
+pub fn exported(finished: &Finished, document: &Document, to: &Path) -> super::Result<String> {
+    let path = to.display();
+    Ok(match finished.export(document, to).map_err(Refusal::of)? {
+        Exported::Written { kept: None } | Exported::Same => format!("{path}\n"),
+        Exported::Written { kept: Some(kept) } => format!("{path}\n  (what it replaced is kept as {})\n", kept.display()),
+        Exported::Refused => {
+            let own = finished.folder.join(&document.name);
+            format!("{}\n  ({path} holds a real run's evidence, which a dry run never replaces)\n", own.display())
+        }
+    })
 }
 
 /// Starts engines that outlive this run, and points the run at them.

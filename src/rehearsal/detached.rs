@@ -59,16 +59,22 @@ pub struct DetachedService {
     pub pid: u32,
 }
 
+impl DetachedService {
+    /// Where and how it is reached.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            user: self.user.clone(),
+            password: self.password.clone().map(Secret::new),
+            database: self.database.clone(),
+            ..Endpoint::at(self.kind, self.address.clone())
+        }
+    }
+}
+
 impl Detached {
     /// The endpoints by the services' names.
     pub fn endpoints(&self) -> BTreeMap<String, Endpoint> {
-        let endpoint = |service: &DetachedService| Endpoint {
-            user: service.user.clone(),
-            password: service.password.clone().map(Secret::new),
-            database: service.database.clone(),
-            ..Endpoint::at(service.kind, service.address.clone())
-        };
-        self.services.iter().map(|service| (service.name.clone(), endpoint(service))).collect()
+        self.services.iter().map(|service| (service.name.clone(), service.endpoint())).collect()
     }
 
     /// Whether the process that holds them is still there.

@@ -5,19 +5,20 @@ pub mod detached;
 pub mod folder;
 pub mod provision;
 
-use crate::evidence::{self, Exported, Outcome, RunView};
+use crate::evidence::{self, Document, Exported, Outcome, RunView};
 use crate::exit;
 use crate::journal::{self, Journal};
-use crate::model::event::{FileDigest, PlannedService, RunStarted, Sink};
+use crate::model::event::{PlannedService, RunStarted, Sink};
 use crate::model::redact::Redactor;
 use crate::model::time::millis;
-use crate::model::{Args, Clock, Event, RunId};
+use crate::model::{Args, Clock, Endpoint, Event, RunId};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker};
 use crate::runner::{self, Runner};
 use crate::service::Environment;
 use crate::service::embedded::{self, Progress};
 use provision::{Embedded, Provision};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub struct Options {
     /// The name of the provisioner in evidence, where it is another than `provision` says: engines that were started
     /// before and are attached to.
     pub started_by: Option<Provision>,
+    /// Where services are that were started before, by name; flags and variables don't apply then.
+    pub attached: Option<BTreeMap<String, Endpoint>>,
     /// Endpoints from flags, by service.
     pub endpoints: Vec<(String, String)>,
     /// Where the run's folder goes.
@@ -82,6 +85,8 @@ pub struct Finished {
     records: journal::Records,
     /// The run's folder.
     pub folder: PathBuf,
+    /// The files in it that were projected from the journal.
+    pub documents: Vec<Document>,
     interrupted: Option<String>,
 }
 
@@ -126,8 +131,11 @@ impl Rehearsal {
             }
             (None, false) => {
                 let name = options.started_by.unwrap_or(options.provision).as_str();
-                let attached = provision::attach(&plan.services, &options.endpoints, name, cancel);
-                Some(Arc::new(attached.map_err(RehearsalError)?))
+                let endpoints = match &options.attached {
+                    Some(endpoints) => endpoints.clone(),
+                    None => provision::endpoints(&plan.services, &options.endpoints).map_err(RehearsalError)?,
+                };
+                Some(Arc::new(provision::attached(endpoints, name, cancel)))
             }
         };
         let settings = runner::Settings {
@@ -173,7 +181,7 @@ impl Rehearsal {
         let view = RunView::of(&records).map_err(RehearsalError::of)?;
         let documents = evidence::documents(&view).map_err(RehearsalError::of)?;
         evidence::write(&self.folder, &documents).map_err(RehearsalError::of)?;
-        Ok(Finished { records, folder: self.folder, interrupted })
+        Ok(Finished { records, folder: self.folder, documents, interrupted })
     }
 }
 
@@ -205,9 +213,10 @@ impl Finished {
     /// Copies a document of the run to a path of the runbook.
     ///
     /// # Errors
-    /// Where it can't be written, or would replace a real run's by a dry one's.
-    pub fn export(&self, name: &str, to: &Path) -> Result<Exported, RehearsalError> {
-        evidence::export(&self.folder, name, to).map_err(RehearsalError::of)
+    /// Where it can't be written, or what is there can't be kept.
+    pub fn export(&self, document: &Document, to: &Path) -> Result<Exported, RehearsalError> {
+        let evidence = self.folder.parent().unwrap_or(&self.folder);
+        evidence::export(document, to, evidence).map_err(RehearsalError::of)
     }
 }
 
@@ -248,7 +257,7 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         verb: options.verb.to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         environment: plan.environment.clone(),
-        profile: plan.file.clone().map(|file: FileDigest| file),
+        profile: plan.file.clone(),
         provisioner: options.started_by.unwrap_or(options.provision).as_str().to_owned(),
         dry_run: options.dry_run,
         partial: plan.partial(),

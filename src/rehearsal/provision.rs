@@ -47,22 +47,12 @@ impl Provision {
     }
 }
 
-/// An environment of services that already run. Their endpoints come from `given` (flags), from variables, or
-/// from the profile, in this order.
-///
-/// # Errors
-/// Flags that name no service of the plan.
-pub fn attach(
-    services: &[Service],
-    given: &[(String, String)],
-    provisioner: &'static str,
-    cancel: &Cancel,
-) -> Result<Attached, String> {
-    let endpoints = endpoints(services, given)?;
-    Ok(Attached::new(endpoints, provisioner, PATIENCE, cancel.clone()))
+/// An environment of services that already run. `provisioner` is who started them, for evidence.
+pub fn attached(endpoints: BTreeMap<String, Endpoint>, provisioner: &'static str, cancel: &Cancel) -> Attached {
+    Attached::new(endpoints, provisioner, PATIENCE, cancel.clone())
 }
 
-/// Where the services are, as flags, variables and the profile say.
+/// Where the services are: flags go before variables, and those before the profile.
 ///
 /// # Errors
 /// Flags that name no service.
@@ -154,7 +144,7 @@ impl Embedded {
         cancel: &Cancel,
     ) -> Result<Embedded, String> {
         let requests = engines(services)?;
-        let beside = attach(services, given, "attach", cancel)?;
+        let beside = attached(endpoints(services, given)?, Provision::Attach.as_str(), cancel);
         let folder = RunFolder::make(run).map_err(|error| {
             let state = super::folder::state();
             format!("expected to make a folder for the run under {}: {error}; set XDG_STATE_HOME to another", state.display())
