@@ -168,7 +168,7 @@ proptest! {
 
     #[test]
     fn the_same_series_gives_the_same_truths(
-        root in node(test(), true), series in proptest::collection::vec((0..40_000u64, samples()), 1..20),
+        root in node(test(), true), series in proptest::collection::vec((0..40_000u64, samples()), 1..8),
     ) {
         let run = || {
             let mut tracker = Tracker::new(condition(root.clone()), Duration::from_secs(30));
@@ -233,6 +233,61 @@ fn nesting_ends_in_an_error_and_not_in_a_crash() {
     let deep = format!("{}a == 1{}", "(".repeat(MAX_DEPTH), ")".repeat(MAX_DEPTH));
     assert_eq!(Condition::parse(&deep), Condition::parse("a == 1"));
     assert!(Condition::parse(&format!("{}a == 1", "not ".repeat(MAX_DEPTH))).is_ok());
+    assert_eq!(problem(&format!("{}a == 1", "not ".repeat(MAX_DEPTH + 1))), Problem::TooDeep);
+    assert!(
+        Condition::parse(&vec!["(not a == 1)"; 2 * MAX_DEPTH].join(" or ")).is_ok(),
+        "side by side is not deep"
+    );
+}
+
+#[test]
+fn every_operator_is_true_on_its_side_and_is_explained_on_the_other() {
+    for (operator, below, equal, above, opposite) in [
+        ("<", true, false, false, ">= 5"),
+        ("<=", true, true, false, "> 5"),
+        (">", false, false, true, "<= 5"),
+        (">=", false, true, true, "< 5"),
+        ("==", false, true, false, "!= 5"),
+        ("!=", true, false, true, "5"),
+    ] {
+        let condition = Condition::parse(&format!("a {operator} 5")).unwrap();
+        let negated = Condition::parse(&format!("not a {operator} 5")).unwrap();
+        for (value, expected) in [(4.0, below), (5.0, equal), (6.0, above)] {
+            let seen = |_: &str| Sample::Value(Quantity::new(value, Unit::None).into());
+            assert_eq!(condition.eval(&seen), Ok(expected.into()), "{value} {operator} 5");
+            if expected {
+                let told = negated.explain(&seen).unwrap().to_string();
+                assert_eq!(told, format!("a = {value}, expected {opposite}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn missing_present_and_no_events_tell_the_three_samples_apart() {
+    let value = Sample::Value(true.into());
+    for (state, of_value, of_no_events, of_missing) in
+        [("missing", false, false, true), ("present", true, true, false), ("no_events", false, true, false)]
+    {
+        let condition = Condition::parse(&format!("{state}(a)")).unwrap();
+        for (sample, expected) in
+            [(&value, of_value), (&Sample::NoEvents, of_no_events), (&Sample::Missing, of_missing)]
+        {
+            assert_eq!(condition.eval(&|_| sample.clone()), Ok(expected.into()), "{state} of {sample:?}");
+        }
+    }
+}
+
+#[test]
+fn a_control_character_in_a_text_must_be_an_escape() {
+    for text in ["a == 'x\ny'", "a == \"x\u{1b}y\""] {
+        assert_eq!(Condition::parse(text).unwrap_err().problem, Problem::ControlCharacter, "{text:?}");
+    }
+    let condition = Condition::parse(r#"a == "\u{1b}\n\\" "#).unwrap();
+    assert_eq!(condition.eval(&|_| Sample::Value("\u{1b}\n\\".into())), Ok(Truth::True));
+    for text in [r#"a == "\d""#, r#"a == "\u{}""#, r#"a == "\u{d800}""#, r#"a == "\u{+1b}""#, r#"a == "\"#] {
+        assert!(matches!(Condition::parse(text).unwrap_err().problem, Problem::Escape(_)), "{text}");
+    }
 }
 
 #[test]
