@@ -1,1 +1,50 @@
-//! The real engines as local processes.
+//! The real engines as local processes: Redis, Kafka and Kafka Connect, ClickHouse, PostgreSQL, without Docker and
+//! without root. Installed once into the user's cache ([`install()`]), started in a folder of the run ([`start()`]).
+//!
+//! It knows neither profiles nor gates; the caller says which engines it wants under which names.
+
+mod account;
+mod build;
+mod clickhouse;
+mod command;
+mod exercise;
+mod http;
+mod install;
+mod jvm;
+mod launch;
+mod lock;
+mod marker;
+mod pins;
+mod ports;
+mod postgres;
+mod progress;
+mod redis;
+mod start;
+mod tools;
+
+pub use command::CommandError;
+pub use install::{InstallError, Installed, install, installed, user_cache};
+pub use ports::{Port, PortSource};
+pub use progress::{Lines, Phase, Progress, Quiet};
+pub use start::{EngineKind, EngineRequest, EngineSource, Running, StartError, StartOptions, Started, start};
+pub use tools::{Java, Missing};
+
+use super::{Environment, ServiceError};
+use crate::model::Endpoint;
+use std::time::Instant;
+
+impl Environment for Running {
+    fn provisioner(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn wait(&self, service: &str, deadline: Instant) -> Result<Endpoint, ServiceError> {
+        let started =
+            Running::wait(self, service, deadline).map_err(|error| ServiceError(error.to_string()))?;
+        Ok(started.endpoint)
+    }
+
+    fn stop(self: Box<Self>) {
+        Running::stop(&self);
+    }
+}

@@ -1,0 +1,166 @@
+//! Runs one helper program to its end (Maven, npm, javac, tar, initdb), with its output in a log file and a deadline.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_millis(10);
+/// How many lines of a log are shown in an error.
+const TAIL: usize = 20;
+
+/// A helper that did not do its work.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {how}; its log {} ends with\n{}", log.display(), quote(tail))]
+pub struct CommandError {
+    /// Which program, to do what.
+    pub what: String,
+    /// What became of it: its exit status, or why it did not start.
+    pub how: String,
+    /// Everything that it printed.
+    pub log: PathBuf,
+    /// The last lines of it.
+    pub tail: Vec<String>,
+}
+
+/// Runs a program; `tick` is called while it runs, and ends it by saying false.
+///
+/// # Errors
+/// Where it does not start, fails, or is not over after `limit`.
+pub fn run(
+    what: &str,
+    command: &mut Command,
+    log: &Path,
+    limit: Duration,
+    tick: &mut dyn FnMut() -> bool,
+) -> Result<(), CommandError> {
+    let failed =
+        |how: String| CommandError { what: what.to_owned(), how, log: log.to_owned(), tail: tail(log) };
+    let out = File::create(log).map_err(|error| failed(format!("has no log: {error}")))?;
+    let err = out.try_clone().map_err(|error| failed(format!("has no log: {error}")))?;
+    command.stdin(Stdio::null()).stdout(out).stderr(err);
+    let start = Instant::now();
+    let mut child = command.spawn().map_err(|error| {
+        failed(format!("did not start: {}: {error}", command.get_program().to_string_lossy()))
+    })?;
+    let ended = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if start.elapsed() < limit && tick() => std::thread::sleep(POLL),
+            Ok(None) => {
+                let why = if start.elapsed() < limit { "was told to end" } else { "was not over in time" };
+                // Both fail only where the program has just ended by itself.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(failed(format!("{why} after {:.0} s", start.elapsed().as_secs_f64())));
+            }
+            Err(error) => return Err(failed(format!("can't be waited for: {error}"))),
+        }
+    };
+    if ended.success() { Ok(()) } else { Err(failed(exited(ended))) }
+}
+
+/// How a process ended, in words.
+pub fn exited(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// The last lines of a log, without colours and control characters.
+pub fn tail(log: &Path) -> Vec<String> {
+    let Ok(bytes) = read_end(log) else { return Vec::new() };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| plain(line)).collect()
+}
+
+/// Lines as a block under a message.
+pub fn quote(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return "  | (nothing)".to_owned();
+    }
+    lines.iter().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// The last 64 KiB: enough for the lines that are shown, whatever an engine printed.
+fn read_end(log: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = File::open(log)?;
+    let len = file.metadata()?.len();
+    file.seek(SeekFrom::Start(len.saturating_sub(64 << 10)))?;
+    let mut bytes = Vec::new();
+    file.take(64 << 10).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn plain(line: &str) -> String {
+    let mut out = String::new();
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => {
+                // A colour: ESC [ digits and semicolons, then one letter.
+                let _ = chars.by_ref().find(char::is_ascii_alphabetic);
+            }
+            '\t' => out.push_str("    "),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+        if out.len() >= 500 {
+            out.push('…');
+            break;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, limit: Duration) -> Result<(), CommandError> {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        run("sh", Command::new("sh").args(["-c", script]), &log, limit, &mut || true)
+    }
+
+    #[test]
+    fn a_command_that_fails_shows_its_status_and_last_lines() {
+        let error = sh("seq 100; printf '\\033[31mred\\033[0m\\a\\n' >&2; exit 3", Duration::from_secs(60))
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("sh exited with status 3") && text.contains("  | 100\n  | red\u{fffd}"),
+            "{text}"
+        );
+        assert_eq!(error.tail.len(), 20);
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended() {
+        let error = sh("exec sleep 600", Duration::from_millis(50)).unwrap_err().to_string();
+        assert!(error.contains("was not over in time"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_says_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("/nonexistent/initdb");
+        let limit = Duration::from_secs(60);
+        let error = run("initdb", &mut command, &folder.path().join("log"), limit, &mut || true).unwrap_err();
+        assert!(
+            error.to_string().contains("initdb did not start: /nonexistent/initdb: No such file"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_log_line_of_any_length_is_shown_in_part() {
+        assert!(plain(&"x".repeat(10_000)).len() < 510);
+        assert_eq!(plain("a\tb\u{1b}[1;31mc"), "a    bc");
+    }
+}
