@@ -376,7 +376,7 @@ mod expected {
 
 /// A text that is no quantity, unit or duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.describe())]
+#[error("{}{}", self.problem(), self.place())]
 pub struct UnitError {
     /// The whole text that was read.
     pub text: String,
@@ -397,33 +397,37 @@ impl UnitError {
         Self { nearest, ..Self::new(text, span, expected::UNIT) }
     }
 
-    fn describe(&self) -> String {
-        let seen = |text: &str| {
-            let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-            if text.chars().nth(40).is_some() {
-                short.push('\u{2026}');
-            }
-            short
+    /// What is wrong, without the place: for those who print the place in a larger text.
+    pub fn problem(&self) -> String {
+        let found = match &self.text[self.span.clone()] {
+            "" if self.text.is_empty() => "nothing".to_owned(),
+            "" => "its end".to_owned(),
+            part => excerpt(part),
         };
+        let hint = self.nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+        format!("expected {}, found {found}{hint}", self.expected)
+    }
+
+    fn place(&self) -> String {
+        if self.span == (0..self.text.len()) {
+            return String::new();
+        }
         let character = self.text[..self.span.start].chars().count() + 1;
-        let mut told = format!("expected {}, found ", self.expected);
-        match &self.text[self.span.clone()] {
-            "" if self.text.is_empty() => told.push_str("nothing"),
-            "" => told.push_str("its end"),
-            part => told.push_str(&format!("\"{}\"", seen(part))),
-        }
-        if self.span != (0..self.text.len()) {
-            told.push_str(&format!(" at character {character} of \"{}\"", seen(&self.text)));
-        }
-        if let Some(nearest) = self.nearest {
-            told.push_str(&format!("; did you mean {nearest}?"));
-        }
-        told
+        format!(" (character {character} of {})", excerpt(&self.text))
     }
 }
 
+/// A text in quotes on one line, cut after 40 characters.
+fn excerpt(text: &str) -> String {
+    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+    if text.chars().nth(40).is_some() {
+        short.push('\u{2026}');
+    }
+    format!("\"{short}\"")
+}
+
 /// JSON for a measured number: whole numbers without a fraction, and words for what JSON lacks.
-mod figure {
+pub(crate) mod figure {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
@@ -507,7 +511,7 @@ mod tests {
     fn an_error_names_the_text_its_position_and_the_nearest_unit() {
         let told = |text: &str| Quantity::parse(text).unwrap_err().to_string();
         assert!(
-            told("5MS").ends_with("found \"MS\" at character 2 of \"5MS\"; did you mean ms?"),
+            told("5MS").ends_with("found \"MS\"; did you mean ms? (character 2 of \"5MS\")"),
             "{}",
             told("5MS")
         );
