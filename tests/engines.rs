@@ -1,6 +1,7 @@
 //! The embedded engines, for real: installed into the user's cache, started, used, harmed, ended.
 
 use cutproof::model::Endpoint;
+use cutproof::process::Worker;
 use cutproof::service::embedded::{
     EngineKind, EngineRequest, EngineSource, Installed, Lines, Port, Running, StartOptions, Started, install,
     installed, start, user_cache,
@@ -23,16 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(180);
 fn engines() -> Arc<Installed> {
     static ENGINES: OnceLock<Arc<Installed>> = OnceLock::new();
     let engines = ENGINES.get_or_init(|| {
-        install(&user_cache().unwrap(), &Lines::new(std::io::stderr()))
+        install(&user_cache().unwrap(), worker(), &Lines::new(std::io::stderr()))
             .unwrap_or_else(|error| panic!("{error}"))
     });
     Arc::clone(engines)
 }
 
 fn options() -> StartOptions {
-    let mut options = StartOptions::with_exe(env!("CARGO_BIN_EXE_cutproof"));
+    let mut options = StartOptions::with_exe(env!("CARGO_BIN_EXE_cutproof"), worker());
     options.limit = PATIENCE;
     options
+}
+
+fn worker() -> Worker {
+    Worker::unheld().expect("this process may inherit orphans")
 }
 
 fn request(name: &str, kind: EngineKind) -> EngineRequest {
@@ -353,7 +358,7 @@ fn a_cache_that_lost_one_jar_and_half_of_another_is_installed_anew() {
         for _ in 0..2 {
             scope.spawn(|| {
                 let lines = Lines::new(Vec::new());
-                install(cache.path(), &lines).unwrap_or_else(|error| panic!("{error}"));
+                install(cache.path(), worker(), &lines).unwrap_or_else(|error| panic!("{error}"));
                 notes.lock().unwrap().push(String::from_utf8(lines.into_inner()).unwrap());
             });
         }

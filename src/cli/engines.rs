@@ -3,18 +3,23 @@
 use super::flags::ProfileFlags;
 use super::{Display, Refusal, print, report};
 use crate::exit;
-use crate::process::{Cancel, Worker, signals};
+use crate::process::{Cancel, Command, Daemons, Exit, Worker, signals};
 use crate::profile::{self, Profile};
 use crate::rehearsal::detached::{self, Detached};
 use crate::service::attach::variable;
 use crate::service::embedded;
 use crate::service::identify::identify;
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long an engine has to say how it is.
 const ASK: Duration = Duration::from_secs(2);
+
+/// How long engines have to come up.
+const UP: Duration = Duration::from_secs(150);
 
 /// The verbs below `engines`.
 #[derive(Debug, clap::Subcommand)]
@@ -27,6 +32,9 @@ pub enum Verb {
     Status,
     /// End engines that were left up
     Down(DownArguments),
+    /// Start the holder of engines, and wait until all are up
+    #[command(hide = true)]
+    Launch(UpArguments),
     /// Hold engines until told to end
     #[command(hide = true)]
     Serve(UpArguments),
@@ -53,8 +61,9 @@ pub struct DownArguments {
 /// Does what the verb says.
 pub fn main(verb: Verb) -> ExitCode {
     match verb {
-        Verb::Install => report(install()).into(),
-        Verb::Up(arguments) => report(up(&arguments)).into(),
+        Verb::Install => super::held(install),
+        Verb::Up(arguments) => super::held(|worker| up(&arguments, worker)),
+        Verb::Launch(arguments) => report(launch(&arguments)).into(),
         Verb::Status => report(status()).into(),
         Verb::Down(arguments) => report(down(&arguments)).into(),
         Verb::Serve(arguments) => {
@@ -66,24 +75,45 @@ pub fn main(verb: Verb) -> ExitCode {
     }
 }
 
-fn install() -> super::Result {
+fn install(worker: Worker) -> super::Result {
     let cache = embedded::user_cache().map_err(Refusal::of)?;
     let display = Display::new();
-    let installed = embedded::install(&cache, &display).map_err(Refusal::of)?;
+    let installed = embedded::install(&cache, worker, &display).map_err(Refusal::of)?;
     display.finish();
     print(&format!("{}\n", installed.root().display()))?;
     Ok(exit::OK)
 }
 
-fn up(arguments: &UpArguments) -> super::Result {
+fn up(arguments: &UpArguments, worker: Worker) -> super::Result {
     let path = profile::find(&arguments.profile.profile);
     Profile::load(&path).map_err(Refusal::of)?;
     let cancel = Cancel::new().map_err(Refusal::of)?;
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
     let cache = embedded::user_cache().map_err(Refusal::of)?;
-    embedded::install(&cache, &Display::new()).map_err(Refusal::of)?;
-    let engines = detached::up(&arguments.name, &path.to_string_lossy(), &cancel).map_err(Refusal)?;
+    embedded::install(&cache, worker, &Display::new()).map_err(Refusal::of)?;
+    let engines = leave_up(&arguments.name, &path, worker, &cancel)?;
     print(&environment(&engines))?;
+    Ok(exit::OK)
+}
+
+/// Starts engines that outlive this run, which must be installed.
+pub fn leave_up(name: &str, profile: &Path, worker: Worker, cancel: &Cancel) -> super::Result<Detached> {
+    let exe = std::env::current_exe().map_err(Refusal::of)?;
+    let words = ["engines", "launch", "--name", name, "--profile"].map(OsString::from);
+    let argv = std::iter::once(exe.into_os_string()).chain(words).chain([profile.into()]);
+    let outcome = Command { daemons: Daemons::Release, ..Command::argv(argv, UP) }.run(&worker, cancel);
+    if !matches!(outcome.exit, Exit::Exited(0)) {
+        let said = String::from_utf8_lossy(&outcome.stderr.head).trim().to_owned();
+        let said = said.strip_prefix("error: ").map_or(said.clone(), str::to_owned);
+        return Err(Refusal(if said.is_empty() { format!("the engines did not come up: {:?}", outcome.exit) } else { said }));
+    }
+    detached::find(name).ok_or_else(|| Refusal(format!("engines were started under the name {name}, and are gone")))
+}
+
+fn launch(arguments: &UpArguments) -> super::Result {
+    let cancel = Cancel::new().map_err(Refusal::of)?;
+    let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
+    detached::up(&arguments.name, &arguments.profile.profile, &cancel).map_err(Refusal)?;
     Ok(exit::OK)
 }
 
@@ -148,7 +178,7 @@ fn serve(arguments: &UpArguments, worker: Worker) -> super::Result {
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
     let profile = Profile::load(&profile::find(&arguments.profile.profile)).map_err(Refusal::of)?;
     let cache = embedded::user_cache().map_err(Refusal::of)?;
-    let installed = embedded::install(&cache, &embedded::Quiet).map_err(Refusal::of)?;
+    let installed = embedded::install(&cache, worker, &embedded::Quiet).map_err(Refusal::of)?;
     detached::serve(&arguments.name, &profile.services, &installed, worker, &cancel).map_err(Refusal)?;
     Ok(exit::OK)
 }

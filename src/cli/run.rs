@@ -1,22 +1,21 @@
 //! A run from its flags to its exit code: what `rehearse` and `gates run` share.
 
 use super::flags::RunFlags;
+use super::engines::{environment, leave_up};
 use super::{Display, Refusal};
 use crate::evidence::{Document, Exported};
-use crate::model::Args;
+use crate::model::{Args, Stamp};
 use crate::plan::Plan;
-use crate::process::{Cancel, Command, Daemons, Exit, Worker, signals};
+use crate::process::{Cancel, Worker, signals};
 use crate::profile::Profile;
 use crate::rehearsal::provision::Provision;
-use crate::rehearsal::{Finished, Options, Rehearsal, detached};
+use crate::rehearsal::detached::Detached;
+use crate::rehearsal::{Finished, Options, Rehearsal};
 use crate::report;
+use crate::service::embedded;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long engines that are left up have to come up.
-const UP: Duration = Duration::from_secs(150);
 
 /// What is to be run, and how.
 pub struct Request {
@@ -60,7 +59,7 @@ pub fn run(request: Request) -> super::Result {
     }
     super::print(&summary(&finished)?)?;
     if let Some(engines) = kept {
-        super::print(&super::engines::environment(&engines))?;
+        super::print(&environment(&engines))?;
         eprintln!("the engines stay up: end them with `cutproof engines down --name {}`", engines.name);
     }
     Ok(finished.exit_code())
@@ -95,19 +94,13 @@ pub fn exported(finished: &Finished, document: &Document, to: &Path) -> super::R
 }
 
 /// Starts engines that outlive this run, and points the run at them.
-fn keep(request: &Request, options: &mut Options, cancel: &Cancel) -> super::Result<detached::Detached> {
-    let name = format!("kept-{}", std::process::id());
-    let exe = std::env::current_exe().map_err(Refusal::of)?;
-    let profile = request.profile.file.as_ref().map_or("single-host", |file| file.path.as_str()).to_owned();
-    let words = ["engines", "up", "--name", &name, "--profile", &profile].map(std::ffi::OsString::from);
-    let argv = std::iter::once(exe.into_os_string()).chain(words);
-    let outcome = Command { daemons: Daemons::Release, ..Command::argv(argv, UP) }.run(&request.worker, cancel);
-    if !matches!(outcome.exit, Exit::Exited(0)) {
-        let said = String::from_utf8_lossy(&outcome.stderr.head).trim().to_owned();
-        return Err(Refusal(said.strip_prefix("error: ").map_or(said.clone(), str::to_owned)));
-    }
-    let engines = detached::find(&name)
-        .ok_or_else(|| Refusal(format!("engines were started under the name {name}, and are gone")))?;
+fn keep(request: &Request, options: &mut Options, cancel: &Cancel) -> super::Result<Detached> {
+    let file = request.profile.file.as_ref();
+    let file = file.ok_or_else(|| Refusal("--keep needs a profile in a file".to_owned()))?;
+    let cache = embedded::user_cache().map_err(Refusal::of)?;
+    embedded::install(&cache, request.worker, &Display::new()).map_err(Refusal::of)?;
+    let name = format!("kept-{}", Stamp::now().compact().to_lowercase());
+    let engines = leave_up(&name, Path::new(&file.path), request.worker, cancel)?;
     options.provision = Provision::Attach;
     options.started_by = Some(Provision::Embedded);
     options.allow_writes = true;

@@ -13,6 +13,7 @@ mod judge;
 mod label;
 mod lexer;
 mod number;
+mod observed;
 mod parser;
 mod syntax;
 mod tracker;

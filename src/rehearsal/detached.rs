@@ -136,7 +136,7 @@ pub fn all() -> Vec<Detached> {
 }
 
 /// Starts the engines of a profile under a name, in a process of their own, and waits until all are up. The engines
-/// must be installed.
+/// must be installed. For a process that is not held: what it starts is to outlive it.
 ///
 /// # Errors
 /// Where engines of this name are up already, or one does not come up: the last lines of what their holder said.

@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::process::{Cancel, Worker};
 use crate::runner::{self, Runner};
 use crate::service::Environment;
-use crate::service::embedded::{self, Progress};
+use crate::service::embedded::{self, Phase, Progress};
 use provision::{Embedded, Provision};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ impl Rehearsal {
             refuse_writes(plan)?;
         }
         let embedded = options.provision == Provision::Embedded && !options.dry_run;
-        let installed = embedded.then(|| embedded::user_cache().and_then(|cache| embedded::install(&cache, &*watcher)));
+        let installed = embedded.then(|| embedded::user_cache().and_then(|cache| embedded::install(&cache, worker, &Patient { watcher: &*watcher, cancel })));
         let installed = installed.transpose().map_err(RehearsalError::of)?;
         let clock = Clock::start();
         let run = RunId::new(clock.started(), options.verb);
@@ -269,6 +269,30 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         not_selected: unselected.map(|planned| planned.gate.id.clone()).collect(),
         steps: steps.map(|planned| (planned.gate.id.clone(), planned.steps.clone())).collect(),
         bootstrap: options.bootstrap.clone(),
+    }
+}
+
+/// An installation that is broken off when the run is told to end.
+struct Patient<'a> {
+    watcher: &'a (dyn Watcher + Sync),
+    cancel: &'a Cancel,
+}
+
+impl Progress for Patient<'_> {
+    fn at(&self, phase: Phase, done: u64, total: u64) {
+        self.watcher.at(phase, done, total);
+    }
+
+    fn done(&self, phase: Phase, took: Duration) {
+        self.watcher.done(phase, took);
+    }
+
+    fn note(&self, text: &str) {
+        self.watcher.note(text);
+    }
+
+    fn going(&self) -> bool {
+        !self.cancel.is_cancelled()
     }
 }
 

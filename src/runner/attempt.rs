@@ -9,7 +9,7 @@ use crate::model::event::{GateEnded, PlannedStep, Sink, StepEnded, StepStarted, 
 use crate::model::time::millis;
 use crate::model::{Endpoint, Event, GateId, Verdict};
 use crate::plan::PlannedGate;
-use crate::process::cancel::Cancel;
+use crate::process::Cancel;
 use crate::probe::{Context, Measurement, ProbeError, Steps};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -37,11 +37,13 @@ pub(super) fn run(settings: &Settings, planned: &PlannedGate, endpoints: &[(Stri
 }
 
 fn judge(planned: &PlannedGate, measurement: Measurement) -> GateEnded {
-    let judged = planned.condition.judge(&measurement.observations);
-    let (verdict, reason) = match judged.truth {
-        Truth::True => (Verdict::Passed, String::new()),
-        Truth::False => (Verdict::Failed, judged.because),
-        Truth::Unknown => (Verdict::Inconclusive, judged.because),
+    let (verdict, reason) = match planned.condition.judge(&measurement.observations) {
+        Ok(seen) => match seen.truth {
+            Truth::True => (Verdict::Passed, String::new()),
+            Truth::False => (Verdict::Failed, seen.to_string()),
+            Truth::Unknown => (Verdict::Inconclusive, seen.to_string()),
+        },
+        Err(error) => (Verdict::Error, error.to_string()),
     };
     GateEnded {
         observations: measurement.observations,
@@ -78,6 +80,7 @@ fn measure(
             run: &settings.run,
             redactor: &settings.redactor,
             steps: &steps,
+            worker: settings.worker,
         };
         let found = probe.measure(&args, &context);
         // The receiver is gone only where this thread was left behind, and then nobody is to be told.

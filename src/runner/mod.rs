@@ -10,9 +10,9 @@ mod schedule;
 use crate::model::event::{GateEnded, ServiceReady, StepEnded, StepStarted, StepStatus};
 use crate::model::redact::Redactor;
 use crate::model::time::millis;
-use crate::model::{Clock, Endpoint, Event, GateId, RunId, Verdict, event::Sink};
+use crate::model::{Clock, Counts, Endpoint, Event, GateId, RunId, Verdict, event::Sink};
 use crate::plan::{Plan, PlannedGate};
-use crate::process::cancel::Cancel;
+use crate::process::{Cancel, Worker};
 use crate::service::{Environment, ServiceError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub run: RunId,
     /// Knows the run's secrets.
     pub redactor: Arc<Redactor>,
+    /// The right to start processes, for probes that run commands.
+    pub worker: Worker,
 }
 
 /// What came of a gate: what those who wait for it need to know.
@@ -87,6 +89,21 @@ impl Runner {
     /// Runs every gate of the plan, up to `jobs` side by side, each as soon as what it uses and needs is there.
     pub fn all(&self, jobs: usize) {
         schedule::run(self, jobs.max(1));
+    }
+
+    /// How the gates that were asked for ended, and the worst verdict of the required ones. A gate that nobody has
+    /// asked for counts as skipped.
+    pub fn tally(&self) -> (Verdict, Counts) {
+        let mut counts = Counts::default();
+        let mut worst = Verdict::Passed;
+        for (planned, outcome) in self.0.gates.iter().zip(&self.0.outcomes).filter(|(planned, _)| planned.selected) {
+            let verdict = outcome.get().map_or(Verdict::Skipped, |outcome| outcome.verdict);
+            counts.add(verdict);
+            if planned.gate.required {
+                worst = worst.max(verdict);
+            }
+        }
+        (worst, counts)
     }
 
     fn at(&self, index: usize) -> &Outcome {

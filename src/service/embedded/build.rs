@@ -11,6 +11,7 @@ use super::pins::{self, Pin, hex};
 use super::postgres;
 use super::progress::{Phase, Progress};
 use super::tools::Tools;
+use crate::process::Worker;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
@@ -26,7 +27,12 @@ const FETCH: Duration = Duration::from_secs(20 * 60);
 const LOCAL: Duration = Duration::from_secs(120);
 
 /// Everything, in a folder that is made anew.
-pub(super) fn all(root: &Path, tools: &Tools, progress: &dyn Progress) -> Result<(), InstallError> {
+pub(super) fn all(
+    root: &Path,
+    tools: &Tools,
+    worker: Worker,
+    progress: &dyn Progress,
+) -> Result<(), InstallError> {
     remove(root)?;
     fs::create_dir_all(root.join("logs")).map_err(|error| InstallError::io(root, error))?;
     for (name, text) in [
@@ -39,7 +45,7 @@ pub(super) fn all(root: &Path, tools: &Tools, progress: &dyn Progress) -> Result
     ] {
         write(&root.join(name), text)?;
     }
-    let build = Build { root, tools, progress, failed: Mutex::new(None) };
+    let build = Build { root, tools, worker, progress, failed: Mutex::new(None) };
     // What comes from Maven suffices for the class data: it is made while npm still fetches.
     std::thread::scope(|scope| {
         scope.spawn(|| build.note(build.npm()));
@@ -53,9 +59,13 @@ pub(super) fn all(root: &Path, tools: &Tools, progress: &dyn Progress) -> Result
 }
 
 /// The class data of an installation's Java.
-pub(super) fn class_data(installed: &Installed, progress: &dyn Progress) -> Result<(), InstallError> {
+pub(super) fn class_data(
+    installed: &Installed,
+    worker: Worker,
+    progress: &dyn Progress,
+) -> Result<(), InstallError> {
     let start = Instant::now();
-    exercise::class_data(installed, &mut |done, total| progress.at(Phase::ClassData, done, total))?;
+    exercise::class_data(installed, worker, &mut |done, total| progress.at(Phase::ClassData, done, total))?;
     progress.done(Phase::ClassData, start.elapsed());
     Ok(())
 }
@@ -63,6 +73,7 @@ pub(super) fn class_data(installed: &Installed, progress: &dyn Progress) -> Resu
 struct Build<'a> {
     root: &'a Path,
     tools: &'a Tools,
+    worker: Worker,
     progress: &'a dyn Progress,
     /// The first failure; the other thread stops at its sight, and what it then says is no news.
     failed: Mutex<Option<InstallError>>,
@@ -76,7 +87,7 @@ impl Build<'_> {
     }
 
     fn going(&self) -> bool {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_none() && self.progress.going()
     }
 
     fn run(
@@ -98,7 +109,7 @@ impl Build<'_> {
         self.maven()?;
         self.unpack()?;
         self.templates()?;
-        class_data(&Installed::new(self.root.to_owned(), self.tools.java.clone()), self.progress)
+        class_data(&Installed::new(self.root.to_owned(), self.tools.java.clone()), self.worker, self.progress)
     }
 
     fn maven(&self) -> Result<(), InstallError> {

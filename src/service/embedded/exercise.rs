@@ -5,6 +5,7 @@ use super::http;
 use super::install::{InstallError, Installed};
 use super::postgres;
 use super::start::{EngineKind, EngineRequest, EngineSource, Running, StartOptions, Started, start};
+use crate::process::Worker;
 use rdkafka::ClientConfig;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -18,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 const ASK: Duration = Duration::from_secs(30);
 
 /// Makes the class data of this installation's Java.
-pub(super) fn class_data(installed: &Installed, told: &mut dyn FnMut(u64, u64)) -> Result<(), InstallError> {
+pub(super) fn class_data(installed: &Installed, worker: Worker, told: &mut dyn FnMut(u64, u64)) -> Result<(), InstallError> {
     let deadline = Instant::now() + LIMIT;
     let mut step = 0;
     let mut next = || {
@@ -30,7 +31,7 @@ pub(super) fn class_data(installed: &Installed, told: &mut dyn FnMut(u64, u64)) 
     let new = archive.with_extension("new");
     let folder =
         tempfile::tempdir_in(installed.root()).map_err(|error| InstallError::io(installed.root(), error))?;
-    let mut options = StartOptions::new().map_err(|error| InstallError::io(installed.root(), error))?;
+    let mut options = StartOptions::new(worker).map_err(|error| InstallError::io(installed.root(), error))?;
     options.limit = LIMIT;
     options.jvm = vec![format!("-XX:ArchiveClassesAtExit={}", new.display()), "-Xlog:cds=off".to_owned()];
     let running =

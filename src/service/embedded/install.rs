@@ -10,6 +10,7 @@ use super::pins;
 use super::progress::{Phase, Progress};
 use super::start::StartError;
 use super::tools::{Java, Missing, Tools};
+use crate::process::Worker;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -204,7 +205,7 @@ fn place(cache: &Path) -> PathBuf {
 ///
 /// # Errors
 /// See [`InstallError`]; the cache is then as it was before, and the next call begins anew.
-pub fn install(cache: &Path, progress: &dyn Progress) -> Result<Arc<Installed>, InstallError> {
+pub fn install(cache: &Path, worker: Worker, progress: &dyn Progress) -> Result<Arc<Installed>, InstallError> {
     let reason = match installed(cache) {
         Ok(installed) => return Ok(Arc::new(installed)),
         Err(reason) => reason,
@@ -226,7 +227,7 @@ pub fn install(cache: &Path, progress: &dyn Progress) -> Result<Arc<Installed>, 
     if marker::check(&root).is_ok() {
         // Java was replaced since; the rest is as it should be.
         progress.note(&reason);
-        build::class_data(&fresh, progress)?;
+        build::class_data(&fresh, worker, progress)?;
         marker::write(&root).map_err(|error| InstallError::io(&root, error))?;
         return Ok(Arc::new(fresh));
     }
@@ -236,7 +237,7 @@ pub fn install(cache: &Path, progress: &dyn Progress) -> Result<Arc<Installed>, 
     room(&folder)?;
     let start = Instant::now();
     let part = root.with_extension("part");
-    build::all(&part, &tools, progress)?;
+    build::all(&part, &tools, worker, progress)?;
     replace(&part, &root)?;
     progress.done(Phase::All, start.elapsed());
     Ok(Arc::new(fresh))
@@ -289,7 +290,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let error = install(&file, &Quiet).unwrap_err().to_string();
+        let error = install(&file, Worker::unheld().unwrap(), &Quiet).unwrap_err().to_string();
         assert!(error.contains(file.to_str().unwrap()) && error.contains("set XDG_CACHE_HOME"), "{error}");
     }
 

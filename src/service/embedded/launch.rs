@@ -6,12 +6,12 @@ use super::command;
 use super::install::Installed;
 use super::ports::{Port, PortSource};
 use crate::model::{Endpoint, ServiceKind};
+use crate::process::{Enlisted, Worker, enlist};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::File;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,6 +51,8 @@ pub(super) struct Place {
     pub deadline: Instant,
     /// Set when the run ends.
     pub stopping: Arc<AtomicBool>,
+    /// The right to start it.
+    pub worker: Worker,
 }
 
 /// An engine about to be started.
@@ -95,7 +97,7 @@ pub(super) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// A running engine.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Mutex<Child>,
+    child: Mutex<Enlisted>,
     pid: Pid,
     log: PathBuf,
     ending: Signal,
@@ -104,7 +106,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts it in a process group of its own, so that a Ctrl-C in the terminal reaches only us.
-    pub fn spawn(prepared: Prepared, log: &Path) -> Result<(Process, Vec<Port>), Failure> {
+    pub fn spawn(prepared: Prepared, log: &Path, worker: Worker) -> Result<(Process, Vec<Port>), Failure> {
         let Prepared { mut command, ports, ending, folder } = prepared;
         let out = File::create(log).map_err(at(log))?;
         let err = out.try_clone().map_err(at(log))?;
@@ -113,10 +115,10 @@ impl Process {
             Some(folder) => Stdio::from(folder.lock().map_err(at(folder.path()))?),
             None => Stdio::null(),
         };
-        let child = command.stdin(stdin).stdout(out).stderr(err).process_group(0).spawn();
+        let child = enlist(&worker, command.stdin(stdin).stdout(out).stderr(err));
         let program = command.get_program().to_string_lossy();
         let child = child.map_err(|error| Failure::new(format!("to start {program}"), error))?;
-        let pid = Pid::from_child(&child);
+        let pid = child.pid();
         let process = Process {
             child: Mutex::new(child),
             pid,
@@ -137,7 +139,7 @@ impl Process {
 
     /// How it ended, where it did.
     pub fn ended(&self) -> Option<String> {
-        match self.child().try_wait() {
+        match self.child().exited() {
             Ok(None) => None,
             Ok(Some(status)) => Some(command::exited(status)),
             Err(error) => Some(format!("can't be waited for: {error}")),
@@ -184,7 +186,7 @@ impl Process {
         }
     }
 
-    fn child(&self) -> MutexGuard<'_, Child> {
+    fn child(&self) -> MutexGuard<'_, Enlisted> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,7 +32,7 @@ pub fn acquire(path: &Path, patience: Duration, progress: &dyn Progress) -> Resu
             Err(other) => return Err(at(other.into())),
         }
         let waited = start.elapsed();
-        if waited >= patience {
+        if waited >= patience || !progress.going() {
             return Err(InstallError::Locked { path: path.to_owned(), holder: holder(&mut file), waited });
         }
         if !told {

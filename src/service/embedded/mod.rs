@@ -28,23 +28,3 @@ pub use ports::{Port, PortSource};
 pub use progress::{Lines, Phase, Progress, Quiet};
 pub use start::{EngineKind, EngineRequest, EngineSource, Running, StartError, StartOptions, Started, start};
 pub use tools::{Java, Missing};
-
-use super::{Environment, ServiceError};
-use crate::model::Endpoint;
-use std::time::Instant;
-
-impl Environment for Running {
-    fn provisioner(&self) -> &'static str {
-        "embedded"
-    }
-
-    fn wait(&self, service: &str, deadline: Instant) -> Result<Endpoint, ServiceError> {
-        let started =
-            Running::wait(self, service, deadline).map_err(|error| ServiceError(error.to_string()))?;
-        Ok(started.endpoint)
-    }
-
-    fn stop(self: Box<Self>) {
-        Running::stop(&self);
-    }
-}

@@ -55,6 +55,11 @@ pub trait Progress: Sync {
 
     /// Something worth a line: why it is installed anew, who is waited for.
     fn note(&self, text: &str);
+
+    /// Whether to go on; an installation that is not to is broken off, and begins anew the next time.
+    fn going(&self) -> bool {
+        true
+    }
 }
 
 /// Says nothing.

@@ -10,6 +10,7 @@ use super::ports::{Port, PortSource};
 use super::postgres::Postgres;
 use super::redis::Redis;
 use crate::model::{Endpoint, ServiceKind};
+use crate::process::Worker;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,7 @@ pub struct StartOptions {
     pub ports: PortSource,
     /// More options for the JVM.
     pub(super) jvm: Vec<String>,
+    worker: Worker,
 }
 
 impl StartOptions {
@@ -83,14 +85,14 @@ impl StartOptions {
     ///
     /// # Errors
     /// Where the system does not tell which program this is.
-    pub fn new() -> std::io::Result<StartOptions> {
-        Ok(StartOptions::with_exe(std::env::current_exe()?))
+    pub fn new(worker: Worker) -> std::io::Result<StartOptions> {
+        Ok(StartOptions::with_exe(std::env::current_exe()?, worker))
     }
 
     /// As [`StartOptions::new`], with the cutproof program given: for test programs, which are not it.
-    pub fn with_exe(exe: impl Into<PathBuf>) -> StartOptions {
+    pub fn with_exe(exe: impl Into<PathBuf>, worker: Worker) -> StartOptions {
         let limit = Duration::from_secs(60);
-        StartOptions { exe: exe.into(), limit, ports: Arc::new(Port::free), jvm: Vec::new() }
+        StartOptions { exe: exe.into(), limit, ports: Arc::new(Port::free), jvm: Vec::new(), worker }
     }
 }
 
@@ -203,6 +205,7 @@ pub fn start(
             exe: options.exe.clone(),
             deadline: board.start + options.limit,
             stopping: Arc::clone(&stopping),
+            worker: options.worker,
         };
         let board = Arc::clone(&board);
         let thread = std::thread::Builder::new().name(format!("start {name}"));
@@ -307,7 +310,7 @@ impl Board {
     fn attempt(self: &Arc<Board>, launch: &mut dyn Launch, place: &Place) -> Result<(), Failure> {
         fresh(&place.data).map_err(super::launch::at(&place.data))?;
         let prepared = launch.prepare(place)?;
-        let (process, ports) = Process::spawn(prepared, &place.log)?;
+        let (process, ports) = Process::spawn(prepared, &place.log, place.worker)?;
         let process = Arc::new(process);
         self.lock().processes.push(Arc::clone(&process));
         let watch = Watch { process: &process, deadline: place.deadline, stopping: &self.stopping };
