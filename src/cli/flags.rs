@@ -51,6 +51,17 @@ impl From<ProvisionFlag> for Provision {
     }
 }
 
+/// The profile of a flag that may also be one of the runbook's names: `single-host` and `prodlike` need no file, every
+/// other name and path does.
+pub fn named_profile(name: Option<&str>) -> super::Result<Option<Profile>> {
+    let Some(name) = name else { return Ok(None) };
+    let path = profile::find(name);
+    if !path.exists() && matches!(name, "single-host" | "prodlike") {
+        return Ok(None);
+    }
+    Profile::load(&path).map(Some).map_err(Refusal::of)
+}
+
 /// The profile and the plan that the flags ask for. Warnings go to stderr.
 pub fn plan(profile: &ProfileFlags, selection: &SelectionFlags) -> super::Result<(Profile, Plan)> {
     let profile = Profile::load(&profile::find(&profile.profile)).map_err(Refusal::of)?;
@@ -93,7 +104,7 @@ impl SelectionFlags {
     }
 }
 
-fn endpoint(text: &str) -> Result<(String, String), String> {
+pub fn endpoint(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, address)) if !name.is_empty() && !address.is_empty() => {
             Ok((name.to_owned(), address.to_owned()))

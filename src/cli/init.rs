@@ -3,7 +3,6 @@
 
 use super::flags;
 use super::{Display, Refusal, print, run};
-use crate::exit;
 use crate::model::{Args, Phase, ServiceKind};
 use crate::plan::{Plan, Selection};
 use crate::process::{Cancel, Worker, signals};
@@ -20,10 +19,10 @@ pub const TOPICS: &str = "market.ticks.v1,quant_hft_pg.trading_core.orders,quant
                           quant_hft_pg.trading_core.risk_events";
 
 /// The deadline of a whole init; single steps have their own.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The environment's name where no profile says another.
-const ENVIRONMENT: &str = "single-host-ubuntu";
+pub const ENVIRONMENT: &str = "single-host-ubuntu";
 
 /// The verbs below `init`.
 #[derive(Debug, clap::Subcommand)]
@@ -209,6 +208,7 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
         provision: Provision::Attach,
         started_by: None,
         attached: None,
+        unavailable: None,
         endpoints: how.endpoints.iter().cloned().chain(init.given).collect(),
         evidence_dir: how.evidence_dir.clone(),
         dry_run: !how.execute,
@@ -227,10 +227,7 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
     let document = finished.documents.iter().find(|document| document.name == init.file);
     let document = document.ok_or_else(|| Refusal(format!("the run gave no {}", init.file)))?;
     print(&run::exported(&finished, document, &to)?)?;
-    match finished.exit_code() {
-        exit::NOT_PASSED => Err(Refusal(finished.reasons())),
-        code => Ok(code),
-    }
+    run::init_code(&finished)
 }
 
 /// The environment's name.
@@ -339,7 +336,6 @@ fn debezium(arguments: DebeziumArguments) -> super::Result<(Init, How)> {
     let profile = profile(&how)?;
     let connect = service(profile.as_ref(), ServiceKind::Connect, "http://localhost:8083");
     let given = arguments.connect_url.map(|url| (connect.name.clone(), url));
-    let url = given.as_ref().map(|(_, url)| url.clone()).or_else(|| connect.endpoint.clone());
     let connector = |key: &str, file: &Path| -> super::Result<serde_json::Value> {
         there("connector file", file)?;
         Ok(serde_json::json!({ "key": key, "file": path(file) }))
@@ -349,7 +345,6 @@ fn debezium(arguments: DebeziumArguments) -> super::Result<(Init, How)> {
         connector("ops_audit", &arguments.ops_audit_connector_file)?,
     ];
     let mut with = Args::default();
-    with.set("connect_url", url);
     with.set("connectors", connectors.to_vec());
     let postgres = service(profile.as_ref(), ServiceKind::Postgres, "localhost:5432");
     let init = Init {

@@ -4,6 +4,7 @@ use super::flags::RunFlags;
 use super::engines::{environment, leave_up};
 use super::{Display, Refusal};
 use crate::evidence::{Document, Exported};
+use crate::exit;
 use crate::model::{Args, Stamp};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
@@ -38,6 +39,7 @@ pub fn run(request: Request) -> super::Result {
         provision: request.provision,
         started_by: None,
         attached: None,
+        unavailable: None,
         endpoints: request.flags.endpoints.clone(),
         evidence_dir: request.flags.evidence_dir.clone(),
         dry_run: request.flags.dry_run,
@@ -70,6 +72,14 @@ pub fn summary(finished: &Finished) -> super::Result<String> {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let view = finished.view().map_err(Refusal::of)?;
     Ok(report::summary(&view, &finished.folder, colour))
+}
+
+/// The exit code of a run that the runbook knows with 0 and 2 only; why it is 2 goes to stderr.
+pub fn init_code(finished: &Finished) -> super::Result {
+    match finished.exit_code() {
+        exit::NOT_PASSED => Err(Refusal(finished.reasons())),
+        code => Ok(code),
+    }
 }
 
 /// Copies every `.env` file of the run to the folder of the runbook.

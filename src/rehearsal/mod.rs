@@ -46,6 +46,8 @@ pub struct Options {
     pub started_by: Option<Provision>,
     /// Where services are that were started before, by name; flags and variables don't apply then.
     pub attached: Option<BTreeMap<String, Endpoint>>,
+    /// Why no service can be there, where that is known before: what was to bring them up did not.
+    pub unavailable: Option<String>,
     /// Endpoints from flags, by service.
     pub endpoints: Vec<(String, String)>,
     /// Where the run's folder goes.
@@ -135,7 +137,10 @@ impl Rehearsal {
                     Some(endpoints) => endpoints.clone(),
                     None => provision::endpoints(&plan.services, &options.endpoints).map_err(RehearsalError)?,
                 };
-                Some(Arc::new(provision::attached(endpoints, name, cancel)))
+                match &options.unavailable {
+                    Some(why) => Some(Arc::new(provision::Unavailable(why.clone()))),
+                    None => Some(Arc::new(provision::attached(endpoints, name, cancel))),
+                }
             }
         };
         let settings = runner::Settings {
@@ -203,6 +208,13 @@ impl Finished {
             _ if fine => exit::OK,
             _ => exit::NOT_PASSED,
         }
+    }
+
+    /// What stands against the run, in one text.
+    pub fn reasons(&self) -> String {
+        let Ok(view) = self.view() else { return "the journal can't be read".to_owned() };
+        let reasons: Vec<_> = evidence::verdict(&view).reasons.iter().map(ToString::to_string).collect();
+        reasons.join("\n  ")
     }
 
     /// What the run is worth.

@@ -84,6 +84,21 @@ fn endpoint(service: &Service, address: &str) -> Endpoint {
     }
 }
 
+/// An environment that could not be brought up.
+pub struct Unavailable(pub String);
+
+impl Environment for Unavailable {
+    fn provisioner(&self) -> &'static str {
+        Provision::Attach.as_str()
+    }
+
+    fn wait(&self, _: &str, _: Instant) -> Result<Endpoint, ServiceError> {
+        Err(ServiceError(self.0.clone()))
+    }
+
+    fn stop(&self) {}
+}
+
 /// What an embedded engine is asked for, for each service that has one; the others must run already.
 ///
 /// # Errors

@@ -1,0 +1,305 @@
+//! `cutproof bootstrap`: brings an environment up, sets it up, and checks its health; or takes it down. One run of a
+//! plan whose gates are the inits and the health check.
+
+use super::init::{self, How};
+use super::{Display, Refusal, flags, print, run};
+use crate::exit;
+use crate::model::{Args, Phase, ServiceKind};
+use crate::plan::{Plan, Selection};
+use crate::process::{Cancel, Capture, Command, Exit, Outcome, Worker, signals};
+use crate::profile::{GateDraft, Profile, Service};
+use crate::rehearsal::provision::Provision;
+use crate::rehearsal::{Options, Rehearsal};
+use serde_json::json;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long `compose up` may pull and start.
+const COMPOSE: Duration = Duration::from_secs(600);
+
+/// The evidence's file.
+const FILE: &str = "single_host_bootstrap_result.env";
+
+/// The flags of `bootstrap`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    how: How,
+    /// What to do
+    #[arg(long, value_enum, default_value_t = Action::Up)]
+    action: Action,
+    /// A compose file: `up` runs compose with it; without one, services run already
+    #[arg(long, value_name = "FILE")]
+    compose_file: Option<PathBuf>,
+    /// The compose project [default: quant-hft-single-host, or quant-hft-prodlike with --profile prodlike]
+    #[arg(long)]
+    project_name: Option<String>,
+    /// The compose project's variables
+    #[arg(long, value_name = "FILE", default_value = "infra/env/prodlike.env")]
+    env_file: String,
+    /// The program that runs compose
+    #[arg(long, default_value = "docker")]
+    docker_bin: String,
+    /// The ClickHouse schema
+    #[arg(long, value_name = "DIR", default_value = "infra/clickhouse/init")]
+    clickhouse_schema_dir: PathBuf,
+    /// The PostgreSQL schema
+    #[arg(long, visible_alias = "schema-file", value_name = "PATH", default_value = "infra/timescale/init")]
+    schema_dir: PathBuf,
+    /// The connector of the trading core
+    #[arg(long, value_name = "FILE", default_value = "infra/debezium/connector-trading-core.json")]
+    trading_core_connector_file: PathBuf,
+    /// The connector of the ops audit
+    #[arg(long, value_name = "FILE", default_value = "infra/debezium/connector-ops-audit.json")]
+    ops_audit_connector_file: PathBuf,
+    /// How long the health check waits
+    #[arg(long, value_name = "S", default_value_t = 120)]
+    health_wait_timeout_sec: u64,
+    /// How often it looks
+    #[arg(long, value_name = "S", default_value_t = 3)]
+    health_wait_poll_interval_sec: u64,
+    #[command(flatten)]
+    recorded: Recorded,
+}
+
+/// Paths that are recorded in the evidence as they were given.
+#[derive(Debug, clap::Args)]
+struct Recorded {
+    /// Recorded
+    #[arg(long, value_name = "FILE", default_value = "docs/results/prodlike_health_report.md")]
+    health_report: String,
+    /// Recorded
+    #[arg(long, value_name = "FILE", default_value = "docs/results/timescale_schema_init_result.env")]
+    schema_evidence: String,
+    /// Recorded
+    #[arg(long, value_name = "FILE", default_value = "docs/results/kafka_topic_init_result.env")]
+    kafka_evidence: String,
+    /// Recorded
+    #[arg(long, value_name = "FILE", default_value = "docs/results/debezium_connector_init_result.env")]
+    debezium_evidence: String,
+    /// Recorded
+    #[arg(long, value_name = "FILE", default_value = "docs/results/clickhouse_schema_init_result.env")]
+    clickhouse_evidence: String,
+}
+
+/// What a bootstrap does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Action {
+    /// Services up, schemas, topics, connectors, health
+    Up,
+    /// Health only
+    Health,
+    /// compose down
+    Down,
+    /// compose ps
+    Ps,
+}
+
+/// Does what the flags say.
+pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
+    if let Some(file) = &arguments.compose_file {
+        init::there("compose file", file)?;
+    }
+    let cancel = Cancel::new().map_err(Refusal::of)?;
+    let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
+    match arguments.action {
+        Action::Down => compose_only(&arguments, &["down"], worker, &cancel),
+        Action::Ps => compose_only(&arguments, &["ps"], worker, &cancel),
+        Action::Up | Action::Health => bring_up(&arguments, worker, &cancel),
+    }
+}
+
+fn bring_up(arguments: &Arguments, worker: Worker, cancel: &Cancel) -> super::Result {
+    let profile = flags::named_profile(arguments.how.profile.as_deref())?;
+    let services = services(profile.as_ref());
+    let gates = gates(arguments, &services)?;
+    let environment = profile.map_or_else(|| init::ENVIRONMENT.to_owned(), |profile| profile.environment);
+    let profile = Profile::assemble(&environment, services, gates).map_err(Refusal::of)?;
+    let plan = Plan::new(&profile, &Selection::default()).map_err(Refusal::of)?;
+    let up = arguments.action == Action::Up && arguments.compose_file.is_some();
+    let failed = match up && arguments.how.execute {
+        true => compose_failure(&compose(arguments, &["up", "-d"], worker, cancel)),
+        false => None,
+    };
+    let options = Options {
+        verb: "bootstrap",
+        provision: Provision::Attach,
+        started_by: None,
+        attached: None,
+        unavailable: failed,
+        endpoints: arguments.how.endpoints.clone(),
+        evidence_dir: arguments.how.evidence_dir.clone(),
+        dry_run: !arguments.how.execute,
+        allow_writes: arguments.how.execute,
+        bootstrap: recorded(arguments, up),
+    };
+    let display = Arc::new(Display::new());
+    let rehearsal = Rehearsal::open(&plan, &options, worker, cancel, display.clone()).map_err(Refusal::of)?;
+    rehearsal.runner().all(4);
+    let finished = rehearsal.finish().map_err(Refusal::of)?;
+    display.finish();
+    let to = arguments.how.output_file.clone().unwrap_or_else(|| Path::new("docs/results").join(FILE));
+    for document in finished.documents.iter().filter(|document| document.name.ends_with(".env")) {
+        let evidence = match document.name.as_str() {
+            FILE => to.clone(),
+            name => to.with_file_name(name),
+        };
+        print(&run::exported(&finished, document, &evidence)?)?;
+    }
+    run::init_code(&finished)
+}
+
+/// The services of the single host, as the profile has them or at their compose names.
+fn services(profile: Option<&Profile>) -> Vec<Service> {
+    let at = |kind, default| init::service(profile, kind, default);
+    vec![
+        at(ServiceKind::Redis, "redis:6379"),
+        at(ServiceKind::Postgres, "localhost:5432"),
+        at(ServiceKind::Kafka, "kafka:9092"),
+        at(ServiceKind::Connect, "http://localhost:8083"),
+        at(ServiceKind::Clickhouse, "http://localhost:8123"),
+    ]
+}
+
+fn gates(arguments: &Arguments, services: &[Service]) -> super::Result<Vec<GateDraft>> {
+    let of = |kinds: &[ServiceKind]| {
+        let chosen = services.iter().filter(|service| kinds.contains(&service.kind));
+        chosen.map(|service| service.name.clone()).collect::<Vec<_>>()
+    };
+    let all = services.iter().map(|service| service.name.clone()).collect::<Vec<_>>();
+    let wait = Duration::from_secs(arguments.health_wait_timeout_sec.max(1));
+    let every = Duration::from_secs(arguments.health_wait_poll_interval_sec.max(1));
+    let health = draft("health", Args::default())?.uses(all).retry(every.min(wait), wait);
+    if arguments.action == Action::Health {
+        return Ok(vec![health]);
+    }
+    let topics: Vec<_> = init::TOPICS.split(',').collect();
+    let timescale = args(&[("schema_dir", json!(init::path(&arguments.schema_dir)))]);
+    let timescale = match arguments.schema_dir.is_file() {
+        true => args(&[("schema_file", json!(init::path(&arguments.schema_dir)))]),
+        false => timescale,
+    };
+    init::there("schema folder", &arguments.schema_dir)?;
+    init::there("schema folder", &arguments.clickhouse_schema_dir)?;
+    init::there("connector file", &arguments.trading_core_connector_file)?;
+    init::there("connector file", &arguments.ops_audit_connector_file)?;
+    let connectors = json!([
+        { "key": "trading_core", "file": init::path(&arguments.trading_core_connector_file) },
+        { "key": "ops_audit", "file": init::path(&arguments.ops_audit_connector_file) },
+    ]);
+    let clickhouse = args(&[("schema_dir", json!(init::path(&arguments.clickhouse_schema_dir)))]);
+    use ServiceKind::{Clickhouse, Connect, Kafka, Postgres};
+    Ok(vec![
+        draft("timescale_init", timescale)?.uses(of(&[Postgres])),
+        draft("kafka_init", args(&[("topics", json!(topics))]))?.uses(of(&[Kafka])),
+        draft("debezium_init", args(&[("connectors", connectors)]))?
+            .uses(of(&[Connect, Postgres]))
+            .needs(["kafka-init".to_owned(), "timescale-init".to_owned()]),
+        draft("clickhouse_init", clickhouse)?.uses(of(&[Clickhouse, Kafka])).needs(["kafka-init".to_owned()]),
+        health.needs(["timescale-init", "kafka-init", "debezium-init", "clickhouse-init"].map(str::to_owned)),
+    ])
+}
+
+fn draft(probe: &str, with: Args) -> super::Result<GateDraft> {
+    let found = crate::probe::find(probe)
+        .ok_or_else(|| Refusal(format!("the probe {probe} is not part of this cutproof")))?;
+    let draft = GateDraft::new(&probe.replace('_', "-"), Phase::Infra, found, &with).map_err(Refusal)?;
+    Ok(draft.timeout(init::DEADLINE))
+}
+
+fn args(values: &[(&str, serde_json::Value)]) -> Args {
+    let mut args = Args::default();
+    for (name, value) in values {
+        args.set(name, value.clone());
+    }
+    args
+}
+
+/// Settings for the evidence.
+fn recorded(arguments: &Arguments, composed: bool) -> Args {
+    let paths = &arguments.recorded;
+    let profile = arguments.how.profile.clone().unwrap_or_else(|| "single-host".to_owned());
+    let mut args = args(&[
+        ("profile", json!(profile)),
+        ("action", json!(if arguments.action == Action::Up { "up" } else { "health" })),
+        ("compose_file", json!(compose_file(arguments))),
+        ("project_name", json!(project(arguments))),
+        ("env_file", json!(arguments.env_file)),
+        ("health_report", json!(paths.health_report)),
+        ("timescale_schema_evidence", json!(paths.schema_evidence)),
+        ("kafka_topic_evidence", json!(paths.kafka_evidence)),
+        ("debezium_evidence", json!(paths.debezium_evidence)),
+        ("clickhouse_schema_evidence", json!(paths.clickhouse_evidence)),
+        ("health_wait_timeout_sec", json!(arguments.health_wait_timeout_sec)),
+        ("health_wait_poll_interval_sec", json!(arguments.health_wait_poll_interval_sec)),
+    ]);
+    if composed {
+        args.set("compose_up_command", compose_argv(arguments, &["up", "-d"]).join(" "));
+    }
+    args
+}
+
+fn prodlike(arguments: &Arguments) -> bool {
+    arguments.how.profile.as_deref() == Some("prodlike")
+}
+
+fn project(arguments: &Arguments) -> String {
+    let name = if prodlike(arguments) { "quant-hft-prodlike" } else { "quant-hft-single-host" };
+    arguments.project_name.clone().unwrap_or_else(|| name.to_owned())
+}
+
+fn compose_file(arguments: &Arguments) -> String {
+    let name = if prodlike(arguments) { "prodlike" } else { "single-host" };
+    let default = || format!("infra/docker-compose.{name}.yaml");
+    arguments.compose_file.as_deref().map_or_else(default, init::path)
+}
+
+fn compose_argv(arguments: &Arguments, words: &[&str]) -> Vec<String> {
+    let (file, project) = (compose_file(arguments), project(arguments));
+    let mut argv = vec![arguments.docker_bin.clone(), "compose".to_owned(), "-f".to_owned(), file];
+    argv.extend(["-p".to_owned(), project]);
+    if Path::new(&arguments.env_file).is_file() {
+        argv.extend(["--env-file".to_owned(), arguments.env_file.clone()]);
+    }
+    argv.extend(words.iter().map(|word| (*word).to_owned()));
+    argv
+}
+
+fn compose(arguments: &Arguments, words: &[&str], worker: Worker, cancel: &Cancel) -> Outcome {
+    let argv = compose_argv(arguments, words).into_iter().map(OsString::from);
+    Command { output: crate::process::Output::Captured(Capture::default()), ..Command::argv(argv, COMPOSE) }
+        .run(&worker, cancel)
+}
+
+/// Why compose did not do its work, with the last of what it said.
+fn compose_failure(outcome: &Outcome) -> Option<String> {
+    let how = match &outcome.exit {
+        Exit::Exited(0) => return None,
+        Exit::NotStarted(error) => return Some(format!("compose did not start: {error}")),
+        Exit::Exited(code) => format!("compose ended with exit code {code}"),
+        Exit::TimedOut => format!("compose was not done within {} s", COMPOSE.as_secs()),
+        other => format!("compose ended early: {other:?}"),
+    };
+    let said = [&outcome.stderr, &outcome.stdout].into_iter().find(|said| said.total() > 0);
+    let said = said.map(|said| String::from_utf8_lossy(if said.tail.is_empty() { &said.head } else { &said.tail }).into_owned());
+    let last = said.unwrap_or_default();
+    let last: Vec<_> = last.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
+    Some(format!("{how}: {}", last.into_iter().rev().collect::<Vec<_>>().join(" | ")))
+}
+
+/// `down` and `ps`: compose alone, and what it said.
+fn compose_only(arguments: &Arguments, words: &[&str], worker: Worker, cancel: &Cancel) -> super::Result {
+    let line = compose_argv(arguments, words).join(" ");
+    if !arguments.how.execute {
+        print(&format!("dry run, nothing was done: {line}\n"))?;
+        return Ok(exit::OK);
+    }
+    let outcome = compose(arguments, words, worker, cancel);
+    print(&String::from_utf8_lossy(&outcome.stdout.head))?;
+    match compose_failure(&outcome) {
+        None => Ok(exit::OK),
+        Some(why) => Err(Refusal(format!("{line}: {why}"))),
+    }
+}
