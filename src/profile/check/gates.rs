@@ -1,0 +1,260 @@
+//! Gates: ids, needs, uses, writes, retries and conditions.
+
+use super::super::CheckedGate;
+use super::super::conditions::{self, Thresholds};
+use super::super::draft::{GateDraft, Placed, ServiceDraft};
+use super::super::fault::Report;
+use super::super::names::quoted;
+use super::super::text;
+use super::{NAME, follow, is_name, or_none, refuse_circles, retry, services};
+use crate::condition::Condition;
+use crate::model::{Args, Gate, GateId, Phase, ServiceKind};
+use crate::probe::Probe;
+use std::collections::{BTreeMap, HashSet};
+
+/// All services that gates name.
+pub(super) fn services_used(gates: &[GateDraft]) -> HashSet<String> {
+    gates.iter().flat_map(|gate| gate.uses.value.iter().map(|used| used.value.clone())).collect()
+}
+
+/// All thresholds that conditions name.
+pub(super) fn thresholds_used(gates: &[GateDraft]) -> HashSet<String> {
+    let written = gates.iter().filter_map(|gate| gate.expect.as_ref());
+    written.flat_map(|expect| conditions::thresholds_used(&expect.value)).map(str::to_owned).collect()
+}
+
+/// Checks gates. Those at fault are left out of what is returned.
+pub(super) fn check(
+    gates: Vec<GateDraft>,
+    services: &[ServiceDraft],
+    thresholds: &Thresholds,
+    report: &mut Report<'_>,
+) -> Vec<CheckedGate> {
+    refuse_doubled(&gates, report);
+    check_needs(&gates, report);
+    let known = services::numbers(services);
+    let mut checked = Vec::with_capacity(gates.len());
+    for gate in gates {
+        let what = what(&gate);
+        let before = report.count();
+        let id = check_id(&gate, report);
+        check_uses(&gate, &what, services, &known, report);
+        check_writes(&gate, &what, report);
+        if let Some(own) = &gate.retry {
+            retry(own, &what, report);
+        }
+        for tag in gate.tags.iter().filter(|tag| !is_name(&tag.value)) {
+            let shown = quoted(&tag.value);
+            report.fault(&tag.span, format!("tag {shown} in {what}: expected {NAME}"));
+        }
+        let condition = check_expect(&gate, &what, thresholds, report);
+        let built = build(gate, id, condition, report);
+        if built.is_none() && report.count() == 0 {
+            // A gate that is left out in silence would be a false green.
+            report.fault(&(0..0), format!("{what} could not be resolved, which is a fault of cutproof"));
+        }
+        if report.count() == before {
+            checked.extend(built);
+        }
+    }
+    checked
+}
+
+fn what(gate: &GateDraft) -> String {
+    gate.id
+        .as_ref()
+        .map_or_else(|| "a gate without id".to_owned(), |id| format!("gate {}", quoted(&id.value)))
+}
+
+fn ids(gates: &[GateDraft]) -> BTreeMap<&str, usize> {
+    let mut numbers = BTreeMap::new();
+    for (number, gate) in gates.iter().enumerate() {
+        if let Some(id) = &gate.id {
+            numbers.entry(id.value.as_str()).or_insert(number);
+        }
+    }
+    numbers
+}
+
+fn refuse_doubled(gates: &[GateDraft], report: &mut Report<'_>) {
+    let first = ids(gates);
+    for (number, gate) in gates.iter().enumerate() {
+        let Some(id) = &gate.id else { continue };
+        let Some(other) = first.get(id.value.as_str()).filter(|other| **other != number) else { continue };
+        let at = gates[*other].id.as_ref().map_or(0, |id| id.span.start);
+        let at = report.source.position(at);
+        let message = format!(
+            "gate id {} is taken: the first stands on line {}, column {}",
+            quoted(&id.value),
+            at.line,
+            at.column
+        );
+        report.fault(&id.span, message);
+    }
+}
+
+fn check_id(gate: &GateDraft, report: &mut Report<'_>) -> Option<GateId> {
+    let id = gate.id.as_ref()?;
+    match GateId::new(&id.value) {
+        Ok(id) => Some(id),
+        Err(fault) => {
+            report.fault(&id.span, fault.to_string());
+            None
+        }
+    }
+}
+
+fn check_needs(gates: &[GateDraft], report: &mut Report<'_>) {
+    let known = ids(gates);
+    let mut needs = Vec::with_capacity(gates.len());
+    for gate in gates {
+        let what = what(gate);
+        let found = follow(&gate.needs, &known, "gate", &format!("`needs` of {what}"), report);
+        for (number, link) in &found {
+            let (Some(phase), Some(needed)) = (gate.phase, gates[*number].phase) else { continue };
+            if needed > phase {
+                let other = quoted(&link.value);
+                report.fault(
+                    &link.span,
+                    format!("{what} of phase {phase} needs gate {other} of the later phase {needed}"),
+                );
+            }
+        }
+        needs.push(found);
+    }
+    let name = |number: usize| gates[number].id.as_ref().map_or_else(String::new, |id| id.value.clone());
+    refuse_circles(&needs, name, "gates", report);
+}
+
+/// The services that a gate uses are one of each kind that its probe asks for, and no others.
+fn check_uses(
+    gate: &GateDraft,
+    what: &str,
+    services: &[ServiceDraft],
+    known: &BTreeMap<&str, usize>,
+    report: &mut Report<'_>,
+) {
+    let found = follow(&gate.uses.value, known, "service", &format!("`uses` of {what}"), report);
+    let Some(probe) = gate.probe.as_ref().map(|probe| probe.value) else { return };
+    let kinds: Option<Vec<ServiceKind>> = found.iter().map(|(number, _)| services[*number].kind).collect();
+    let Some(kinds) = kinds.filter(|kinds| kinds.len() == gate.uses.value.len()) else { return };
+    let mut missing: Vec<ServiceKind> = probe.services().to_vec();
+    for (kind, (_, link)) in kinds.iter().zip(&found) {
+        match missing.iter().position(|wanted| wanted == kind) {
+            Some(at) => drop(missing.remove(at)),
+            None => {
+                let wanted: Vec<&str> = probe.services().iter().map(|kind| kind.as_str()).collect();
+                let takes = match wanted.as_slice() {
+                    [] => "no services".to_owned(),
+                    [one] => format!("one service of kind {one}"),
+                    several => format!("one service of each of the kinds {}", several.join(", ")),
+                };
+                let (used, name) = (quoted(&link.value), quoted(probe.name()));
+                let message =
+                    format!("{used} in `uses` of {what} is of kind {kind}; probe {name} takes {takes}");
+                report.fault(&link.span, message);
+            }
+        }
+    }
+    for kind in missing {
+        let candidates = services.iter().filter(|service| service.kind == Some(kind));
+        let names: Vec<&str> = candidates.map(|service| service.name.value.as_str()).collect();
+        let message = format!(
+            "`uses` of {what} lacks a service of kind {kind}, which probe {} measures; there are: {}",
+            quoted(probe.name()),
+            or_none(&names)
+        );
+        report.fault(&gate.uses.span, message);
+    }
+}
+
+/// Nothing is written that the profile does not say; and what it says is so.
+fn check_writes(gate: &GateDraft, what: &str, report: &mut Report<'_>) {
+    let Some(probe) = gate.probe.as_ref().map(|probe| probe.value) else { return };
+    let name = quoted(probe.name());
+    if probe.writes() && !gate.writes.value {
+        report.fault(
+            &gate.writes.span,
+            format!("{what}: probe {name} writes to what it measures; say so: writes = true"),
+        );
+    } else if gate.writes.value && !probe.writes() {
+        report.fault(&gate.writes.span, format!("{what}: probe {name} only reads; leave `writes` out"));
+    }
+}
+
+/// The gate's condition, or its probe's where it says none.
+fn check_expect(
+    gate: &GateDraft,
+    what: &str,
+    thresholds: &Thresholds,
+    report: &mut Report<'_>,
+) -> Option<Condition> {
+    let (probe, with) = (gate.probe.as_ref()?, gate.with.as_ref()?);
+    let metrics = probe.value.metrics(with);
+    let Some(Placed { value: written, span }) = &gate.expect else {
+        return own_expect(probe, with, what, report);
+    };
+    match conditions::check_expect(written, thresholds, &metrics) {
+        Ok(condition) => Some(condition),
+        Err(faults) => {
+            for (part, message) in faults {
+                let at = text::within(report.source, span, &part);
+                report.fault(&at, format!("`expect` of {what}: {message}"));
+            }
+            None
+        }
+    }
+}
+
+fn own_expect(
+    probe: &Placed<&'static dyn Probe>,
+    with: &Args,
+    what: &str,
+    report: &mut Report<'_>,
+) -> Option<Condition> {
+    let written = probe.value.expect(with);
+    let metrics = probe.value.metrics(with);
+    let faults = match conditions::check_expect(&written, &Thresholds::default(), &metrics) {
+        Ok(condition) => return Some(condition),
+        Err(faults) => faults,
+    };
+    for (_, message) in faults {
+        let name = quoted(probe.value.name());
+        let own = quoted(&written);
+        report.fault(
+            &probe.span,
+            format!("{what}: the expectation {own} of probe {name} itself does not hold together: {message}"),
+        );
+    }
+    None
+}
+
+fn build(
+    gate: GateDraft,
+    id: Option<GateId>,
+    condition: Option<Condition>,
+    report: &Report<'_>,
+) -> Option<CheckedGate> {
+    let (condition, probe) = (condition?, gate.probe?.value);
+    let at = report.source.position(gate.id?.span.start);
+    let phase: Phase = gate.phase?;
+    let names = |placed: Vec<Placed<String>>| placed.into_iter().map(|placed| placed.value).collect();
+    let needs = gate.needs.iter().filter_map(|need| GateId::new(&need.value).ok()).collect();
+    let gate = Gate {
+        id: id?,
+        about: gate.about,
+        phase,
+        probe: probe.name().to_owned(),
+        with: gate.with?,
+        expect: condition.to_string(),
+        uses: names(gate.uses.value),
+        needs,
+        required: gate.required,
+        timeout: gate.timeout,
+        retry: gate.retry.map(|retry| retry.value),
+        tags: names(gate.tags),
+        writes: gate.writes.value,
+        at,
+    };
+    Some(CheckedGate { gate, condition, probe })
+}

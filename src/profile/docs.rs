@@ -1,0 +1,218 @@
+//! The reference pages under docs/, rendered from the same lists of fields that the decoder reads, and the test that
+//! holds the pages to them.
+
+use super::complete::complete;
+use super::decode::expected;
+use super::fields::{self, Apart};
+use super::schema::schema_text;
+use crate::model::field::{Field, FieldKind, Presence};
+use crate::model::{Args, Metric, MetricKind};
+use crate::probe::{self, Probe};
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+use std::path::Path;
+
+const RENEW: &str = "renew it with: UPDATE_DOCS=1 cargo test --lib profile::docs";
+
+/// docs/probes.md
+fn probes_page(probes: &[&dyn Probe]) -> String {
+    let mut page = String::from(
+        "# Probes\n\nWhat a gate can measure. Each gate of a [profile](profile.md) names one of these in `probe`, \
+         gives it its settings in `with`, and judges what it observes in `expect` (see \
+         [conditions](conditions.md)). This page is made from the probes themselves.\n",
+    );
+    for probe in probes {
+        page.push_str(&probe_section(*probe));
+    }
+    page
+}
+
+fn probe_section(probe: &dyn Probe) -> String {
+    let example = example(probe.fields());
+    let services: Vec<String> = probe.services().iter().map(|kind| format!("`{kind}`")).collect();
+    let uses = if services.is_empty() { "no service".to_owned() } else { services.join(", ") };
+    let writes = if probe.writes() { " It writes: the gate must say `writes = true`." } else { "" };
+    let mut section = format!("\n## {}\n\n{}\n\nUses: {uses}.{writes}\n", probe.name(), probe.about());
+    if !probe.fields().is_empty() {
+        section.push('\n');
+        section.push_str(&field_table(probe.fields(), &[]));
+    }
+    section.push_str("\n| observes | as | what |\n| --- | --- | --- |\n");
+    for metric in probe.metrics(&example) {
+        let _ = writeln!(section, "| `{}` | {} | {} |", metric.name, unit(&metric), cell(&metric.about));
+    }
+    let _ = writeln!(section, "\nExpects, where the gate does not say: `{}`", probe.expect(&example));
+    section
+}
+
+fn unit(metric: &Metric) -> String {
+    match metric.kind {
+        MetricKind::Number(unit) if unit.is_written() => format!("a number in {}", unit.name()),
+        MetricKind::Number(unit) => format!("a {}", unit.name().replace("none", "number")),
+        MetricKind::Text => "a text".to_owned(),
+        MetricKind::Bool => "true or false".to_owned(),
+    }
+}
+
+/// A table of fields; the fields of a table within follow it, with its name before them.
+fn field_table(fields: &[Field], apart: &[Apart]) -> String {
+    let mut table = String::from("| key | takes | where absent | what |\n| --- | --- | --- | --- |\n");
+    field_rows(&mut table, "", fields);
+    for Apart { name, about } in apart {
+        let _ = writeln!(table, "| `{name}` | | | {} |", cell(about));
+    }
+    table
+}
+
+fn field_rows(table: &mut String, before: &str, fields: &[Field]) {
+    for field in fields {
+        let absent = match field.presence {
+            Presence::Required => "an error".to_owned(),
+            Presence::Optional => String::new(),
+            Presence::Default(written) => format!("`{written}`"),
+        };
+        let takes = match field.kind {
+            FieldKind::Table(_) => "a table".to_owned(),
+            FieldKind::Tables(_) => "a list of tables".to_owned(),
+            ref kind => expected(kind),
+        };
+        let name = format!("{before}{}", field.name);
+        let _ =
+            writeln!(table, "| `{name}` | {} | {} | {} |", cell(&takes), cell(&absent), cell(field.about));
+        match field.kind {
+            FieldKind::Table(within) => field_rows(table, &format!("{name}."), within),
+            FieldKind::Tables(within) => field_rows(table, &format!("{name}[]."), within),
+            _ => {}
+        }
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+/// Settings that are sound by their kinds, for what depends on settings.
+fn example(fields: &[Field]) -> Args {
+    let required = fields.iter().filter(|field| field.presence == Presence::Required);
+    let given: Map<String, Value> =
+        required.map(|field| (field.name.to_owned(), example_value(&field.kind))).collect();
+    complete(fields, &Args::new(given)).unwrap()
+}
+
+fn example_value(kind: &FieldKind) -> Value {
+    let table = |fields: &[Field]| serde_json::to_value(example(fields)).unwrap();
+    match kind {
+        FieldKind::Text => json!("NAME"),
+        FieldKind::Choice(choices) => json!(choices[0]),
+        FieldKind::Bool => json!(true),
+        FieldKind::Integer { min, max } => json!(1.clamp(*min, *max)),
+        FieldKind::Number => json!(1),
+        FieldKind::Duration => json!(1000),
+        FieldKind::Bytes => json!(1024),
+        FieldKind::Texts => json!(["NAME"]),
+        FieldKind::Map => json!({"NAME": "VALUE"}),
+        FieldKind::Regex => json!("."),
+        FieldKind::Table(fields) => table(fields),
+        FieldKind::Tables(fields) => json!([table(fields)]),
+    }
+}
+
+/// docs/profile.md: its prose is written by hand, what stands between its marks is made.
+fn profile_page(page: &str) -> String {
+    let tables = [
+        ("profile", field_table(fields::PROFILE, &fields::PROFILE_APART)),
+        ("service", field_table(fields::SERVICE, &[])),
+        ("gate", field_table(fields::GATE, &[fields::WITH])),
+    ];
+    let mut page = page.to_owned();
+    for (name, table) in tables {
+        let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+        let start = page.find(&open).unwrap_or_else(|| panic!("docs/profile.md lacks {open}")) + open.len();
+        let end = page.find(&close).unwrap_or_else(|| panic!("docs/profile.md lacks {close}"));
+        page.replace_range(start..end, &table);
+    }
+    page
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap_or_default()
+}
+
+fn path(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)
+}
+
+/// Compares a page with what it should be, or writes it where that was asked for.
+fn hold(name: &str, rendered: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path(name), rendered).unwrap();
+    }
+    assert!(read(name) == rendered, "docs/{name} is not what the code says; {RENEW}");
+}
+
+#[test]
+fn the_pages_of_docs_are_those_of_the_code() {
+    hold("probes.md", &probes_page(probe::registry()));
+    hold("profile.md", &profile_page(&read("profile.md")));
+    hold("profile.schema.json", &schema_text());
+}
+
+#[test]
+fn the_profile_that_the_page_shows_is_sound() {
+    let page = read("profile.md");
+    let shown = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    if let Err(faults) = super::samples::parse(shown) {
+        panic!("{faults}");
+    }
+}
+
+#[test]
+fn every_probe_declares_defaults_that_are_sound_and_expects_what_it_observes() {
+    for probe in
+        probe::registry().iter().chain(super::samples::PROBES).filter(|probe| probe.name() != "misspelt")
+    {
+        let example = example(probe.fields());
+        if probe.check(&example).is_err() {
+            continue;
+        }
+        let metrics = probe.metrics(&example);
+        let expect = probe.expect(&example);
+        let checked = super::conditions::check_expect(&expect, &Default::default(), &metrics);
+        assert!(checked.is_ok(), "{}: `{expect}`: {:?}", probe.name(), checked.err());
+        for metric in metrics {
+            let condition = format!("{} == 1", metric.name);
+            assert!(
+                crate::condition::Condition::parse(&condition).is_ok(),
+                "{}: {}",
+                probe.name(),
+                metric.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_page_of_probes_shows_settings_metrics_and_expectation() {
+    let probe = super::samples::PROBES.iter().find(|probe| probe.name() == "kafka_init").unwrap();
+    insta::assert_snapshot!(probe_section(*probe), @r#"
+
+    ## kafka_init
+
+    Declares itself, for tests.
+
+    Uses: `kafka`. It writes: the gate must say `writes = true`.
+
+    | key | takes | where absent | what |
+    | --- | --- | --- | --- |
+    | `topics` | a list of texts, such as ["a", "b"] | an error | The topics. |
+
+    | observes | as | what |
+    | --- | --- | --- |
+    | `alive` | true or false | Whether it answered. |
+    | `latency_ms` | a number in ms | How long the answer took. |
+    | `absent` | a count | How many are not there. |
+    | `state` | a text | What it says of itself. |
+
+    Expects, where the gate does not say: `absent == 0`
+    "#);
+}

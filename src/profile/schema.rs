@@ -1,0 +1,264 @@
+//! The JSON Schema of a profile, for editors: the same lists of fields, in another language.
+
+use super::fields::{self, Apart};
+use crate::model::field::{Field, FieldKind, Presence};
+use crate::model::units::{Dimension, Unit};
+use crate::probe::{self, Probe};
+use serde_json::{Map, Value, json};
+use toml::de::DeValue;
+
+/// A number above or at zero with a unit of a dimension; `spellings` are what else its units are called.
+fn quantity(dimension: Dimension, spellings: &[&'static str]) -> String {
+    let units = Unit::ALL.into_iter().filter(|unit| unit.dimension() == dimension && unit.is_written());
+    let mut names: Vec<&str> = units.map(Unit::name).chain(spellings.iter().copied()).collect();
+    // The longest first, for engines that take the first alternative that fits.
+    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    format!("^\\s*[0-9]+(\\.[0-9]+)?\\s*({})\\s*$", names.join("|"))
+}
+
+fn duration() -> String {
+    quantity(Dimension::Time, &["µs", "μs", "m"])
+}
+
+fn size() -> String {
+    quantity(Dimension::Bytes, &["kB"])
+}
+
+const NAME: &str = "^[a-z][a-z0-9_-]{0,99}$";
+const ID: &str = "^[a-z][a-z0-9_.-]{0,99}$";
+
+/// The schema as `cutproof schema` prints it and docs/profile.schema.json keeps it.
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema(probe::registry()))
+}
+
+/// The schema of profiles that use these probes (JSON Schema, draft 2020-12).
+pub fn schema(probes: &[&'static dyn Probe]) -> Value {
+    let mut schema = object(fields::PROFILE);
+    let [services, thresholds, gate] = &fields::PROFILE_APART;
+    property(
+        &mut schema,
+        services,
+        json!({
+            "type": "object",
+            "propertyNames": { "pattern": NAME },
+            "additionalProperties": { "$ref": "#/$defs/service" }
+        }),
+    );
+    property(
+        &mut schema,
+        thresholds,
+        json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": {
+                "type": ["number", "string"],
+                "pattern": "^\\s*-?[0-9]+(\\.[0-9]+)?\\s*[A-Za-zµμ%]*\\s*$"
+            }
+        }),
+    );
+    let items = json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/gate" } });
+    property(&mut schema, gate, items);
+    require(&mut schema, gate.name);
+    let defs = json!({ "service": object(fields::SERVICE), "gate": gate_schema(probes) });
+    let head = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A profile of cutproof: one environment, its services and gates"
+    });
+    let mut whole = head.as_object().cloned().unwrap_or_default();
+    whole.extend(schema);
+    whole.insert("$defs".to_owned(), defs);
+    Value::Object(whole)
+}
+
+fn gate_schema(probes: &[&'static dyn Probe]) -> Value {
+    let mut gate = object(fields::GATE);
+    property(&mut gate, &fields::WITH, json!({ "type": "object" }));
+    let names: Vec<&str> = probes.iter().map(|probe| probe.name()).collect();
+    if let Some(Value::Object(properties)) = gate.get_mut("properties") {
+        narrow(properties, "id", "pattern", json!(ID));
+        narrow(properties, "probe", "enum", json!(names));
+    }
+    let rules: Vec<Value> = probes.iter().map(|probe| rule(*probe)).collect();
+    gate.insert("allOf".to_owned(), json!(rules));
+    Value::Object(gate)
+}
+
+/// What holds for a gate with this probe.
+fn rule(probe: &dyn Probe) -> Value {
+    let mut with = object(probe.fields());
+    with.insert("description".to_owned(), json!(format!("{}: {}", probe.name(), probe.about())));
+    let mut then = json!({ "properties": { "with": with, "writes": { "const": probe.writes() } } });
+    let mut required = Vec::new();
+    if probe.fields().iter().any(|field| field.presence == Presence::Required) {
+        required.push(fields::WITH.name);
+    }
+    if probe.writes() {
+        required.push("writes");
+    }
+    if !probe.services().is_empty() {
+        required.push("uses");
+        then["properties"]["uses"] =
+            json!({ "minItems": probe.services().len(), "maxItems": probe.services().len() });
+    }
+    if !required.is_empty() {
+        then["required"] = json!(required);
+    }
+    json!({ "if": { "properties": { "probe": { "const": probe.name() } }, "required": ["probe"] }, "then": then })
+}
+
+/// A table of these fields and no others.
+fn object(fields: &[Field]) -> Map<String, Value> {
+    let properties: Map<String, Value> =
+        fields.iter().map(|field| (field.name.to_owned(), field_schema(field))).collect();
+    let needed = fields.iter().filter(|field| field.presence == Presence::Required);
+    let needed: Vec<&str> = needed.map(|field| field.name).collect();
+    let mut object = Map::new();
+    object.insert("type".to_owned(), json!("object"));
+    object.insert("additionalProperties".to_owned(), json!(false));
+    if !needed.is_empty() {
+        object.insert("required".to_owned(), json!(needed));
+    }
+    object.insert("properties".to_owned(), Value::Object(properties));
+    object
+}
+
+fn field_schema(field: &Field) -> Value {
+    let mut schema = kind(&field.kind);
+    schema.insert("description".to_owned(), json!(field.about));
+    if let Presence::Default(written) = field.presence
+        && let Ok(value) = DeValue::parse(written)
+    {
+        schema.insert("default".to_owned(), plain(value.get_ref()));
+    }
+    Value::Object(schema)
+}
+
+fn kind(kind: &FieldKind) -> Map<String, Value> {
+    let schema = match kind {
+        FieldKind::Text => json!({ "type": "string" }),
+        FieldKind::Choice(choices) => json!({ "type": "string", "enum": choices }),
+        FieldKind::Bool => json!({ "type": "boolean" }),
+        FieldKind::Integer { min, max } => {
+            let mut schema = json!({ "type": "integer" });
+            if *min != i64::MIN {
+                schema["minimum"] = json!(min);
+            }
+            if *max != i64::MAX {
+                schema["maximum"] = json!(max);
+            }
+            schema
+        }
+        FieldKind::Number => json!({ "type": "number" }),
+        FieldKind::Duration => json!({ "type": "string", "pattern": duration() }),
+        FieldKind::Bytes => json!({ "type": "string", "pattern": size() }),
+        FieldKind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        FieldKind::Map => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        FieldKind::Regex => json!({ "type": "string", "format": "regex" }),
+        FieldKind::Table(fields) => return object(fields),
+        FieldKind::Tables(fields) => json!({ "type": "array", "items": object(fields) }),
+    };
+    schema.as_object().cloned().unwrap_or_default()
+}
+
+fn property(schema: &mut Map<String, Value>, key: &Apart, mut value: Value) {
+    value["description"] = json!(key.about);
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert(key.name.to_owned(), value);
+    }
+}
+
+fn require(schema: &mut Map<String, Value>, name: &str) {
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.push(json!(name));
+    }
+}
+
+fn narrow(properties: &mut Map<String, Value>, name: &str, keyword: &str, value: Value) {
+    if let Some(Value::Object(property)) = properties.get_mut(name) {
+        property.insert(keyword.to_owned(), value);
+    }
+}
+
+/// A value as it is written, units in their texts.
+fn plain(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => json!(text),
+        DeValue::Integer(number) => json!(number.as_str().parse::<i64>().ok()),
+        DeValue::Float(number) => json!(number.as_str().parse::<f64>().ok()),
+        DeValue::Boolean(truth) => json!(truth),
+        DeValue::Datetime(moment) => json!(moment.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| plain(item.get_ref())).collect(),
+        DeValue::Table(entries) => {
+            let entry =
+                |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+                    (key.get_ref().to_string(), plain(value.get_ref()))
+                };
+            Value::Object(entries.iter().map(entry).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::PROBES;
+    use super::*;
+    use crate::model::units::Quantity;
+
+    #[test]
+    fn the_patterns_accept_what_the_decoder_reads() {
+        for (pattern, dimension) in [(duration(), Dimension::Time), (size(), Dimension::Bytes)] {
+            let pattern = regex::Regex::new(&pattern).unwrap();
+            for unit in Unit::ALL.map(Unit::name).into_iter().chain(["m", "µs", "μs", "kB", "sec", "mb"]) {
+                for number in ["5", "1.5", " 5 ", ".5", "-5", "5e3"] {
+                    let text = format!("{number}{unit}");
+                    let read = Quantity::parse(&text)
+                        .is_ok_and(|q| q.unit.dimension() == dimension && q.value >= 0.0);
+                    assert_eq!(pattern.is_match(&text), read, "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn settings_depend_on_the_probe() {
+        let schema = schema(PROBES);
+        let rules = schema["$defs"]["gate"]["allOf"].as_array().unwrap();
+        let rule =
+            rules.iter().find(|rule| rule["if"]["properties"]["probe"]["const"] == "kafka_init").unwrap();
+        let expected = json!({
+            "properties": {
+                "with": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["topics"],
+                    "properties": {
+                        "topics": { "type": "array", "items": { "type": "string" }, "description": "The topics." }
+                    },
+                    "description": "kafka_init: Declares itself, for tests."
+                },
+                "writes": { "const": true },
+                "uses": { "minItems": 1, "maxItems": 1 }
+            },
+            "required": ["with", "writes", "uses"]
+        });
+        assert_eq!(rule["then"], expected);
+    }
+
+    #[test]
+    fn every_key_of_a_profile_is_described() {
+        let schema = schema(PROBES);
+        let described = |object: &Value| {
+            let properties = object["properties"].as_object().unwrap();
+            properties
+                .values()
+                .all(|property| property["description"].as_str().is_some_and(|text| !text.is_empty()))
+        };
+        assert!(
+            described(&schema)
+                && described(&schema["$defs"]["gate"])
+                && described(&schema["$defs"]["service"])
+        );
+        assert_eq!(schema["required"], json!(["environment", "gate"]));
+    }
+}
