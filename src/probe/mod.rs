@@ -1,6 +1,17 @@
 //! One file a gate kind, in one flat registry. A probe measures and returns observations; it judges nothing, and
 //! knows neither the profile nor the runner.
 
+mod cdc;
+mod clickhouse_ingest;
+pub mod client;
+mod connector;
+mod debezium_init;
+mod kafka_init;
+mod kafka_lag;
+mod kafka_round_trip;
+mod kafka_topics;
+mod placeholder;
+
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
 use crate::model::redact::Redactor;
@@ -159,7 +170,16 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[]
+    &[
+        &cdc::Cdc,
+        &clickhouse_ingest::ClickhouseIngest,
+        &connector::Connector,
+        &debezium_init::DebeziumInit,
+        &kafka_init::KafkaInit,
+        &kafka_lag::KafkaLag,
+        &kafka_round_trip::KafkaRoundTrip,
+        &kafka_topics::KafkaTopics,
+    ]
 }
 
 /// The probe of a name.
