@@ -1,6 +1,8 @@
 //! One file a gate kind, in one flat registry. A probe measures and returns observations; it judges nothing, and
 //! knows neither the profile nor the runner.
 
+pub mod client;
+
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
 use crate::model::redact::Redactor;

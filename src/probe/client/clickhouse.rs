@@ -1,0 +1,138 @@
+//! ClickHouse's HTTP interface.
+
+use super::http;
+use crate::model::Endpoint;
+use crate::probe::ProbeError;
+use std::time::Duration;
+
+/// The longest answer that is taken.
+const LIMIT: u64 = 16 << 20;
+
+/// The error code of a setting that a read-only user may not change.
+const READONLY: &str = "164";
+
+/// Runs one statement and gives its output, at most 16 MiB. `params` are query parameters: `("id", "7")` is
+/// `{id:UInt32}` in the statement. The endpoint's database, where it has one, is the session's.
+///
+/// # Errors
+/// Nothing answers within `timeout`, or ClickHouse refuses the statement: its code and the first line of its text.
+pub fn query(
+    endpoint: &Endpoint,
+    sql: &str,
+    params: &[(&str, &str)],
+    timeout: Duration,
+) -> Result<String, ProbeError> {
+    send(endpoint, sql, params, &[], timeout).map_err(|refusal| refusal.explain(endpoint))
+}
+
+/// Runs one statement that the server itself keeps from writing, and gives its output in JSONCompact.
+///
+/// # Errors
+/// As [`query`]; a statement that would write is refused by the server.
+pub fn read(endpoint: &Endpoint, sql: &str, timeout: Duration) -> Result<String, ProbeError> {
+    let format = ("default_format", "JSONCompact");
+    let guard = [format, ("readonly", "1"), ("cancel_http_readonly_queries_on_client_close", "1")];
+    let answer = match send(endpoint, sql, &[], &guard, timeout) {
+        // A user who is read-only already may not say so again.
+        Err(Refusal::Exception { code, text }) if code == READONLY && text.contains("setting") => {
+            send(endpoint, sql, &[], &[format], timeout)
+        }
+        answer => answer,
+    };
+    answer.map_err(|refusal| refusal.explain(endpoint))
+}
+
+/// Why there is no output.
+enum Refusal {
+    /// No answer.
+    Unreachable(ProbeError),
+    /// ClickHouse says no.
+    Exception { code: String, text: String },
+}
+
+impl Refusal {
+    fn explain(self, endpoint: &Endpoint) -> ProbeError {
+        match self {
+            Refusal::Unreachable(error) => error,
+            Refusal::Exception { code, text } => {
+                let hint = hint(&code);
+                ProbeError(format!("ClickHouse at {} refused (code {code}): {text}{hint}", endpoint.address))
+            }
+        }
+    }
+}
+
+fn hint(code: &str) -> &'static str {
+    match code {
+        "60" => "; is the schema there (init clickhouse)?",
+        "81" => "; is the database there (init clickhouse)?",
+        "164" => "; this gate only reads",
+        "192" | "193" | "194" | "516" => "; check the service's user and password",
+        "497" => "; the user lacks this right",
+        _ => "",
+    }
+}
+
+fn send(
+    endpoint: &Endpoint,
+    sql: &str,
+    params: &[(&str, &str)],
+    settings: &[(&str, &str)],
+    timeout: Duration,
+) -> Result<String, Refusal> {
+    let at = format!("ClickHouse at {}", endpoint.address);
+    let mut request = http::agent(timeout).post(format!("{}/", endpoint.address));
+    // The answer is held back until the statement has ended: an error in its middle has a status of its own then.
+    request = request.query("wait_end_of_query", "1");
+    if let Some(database) = &endpoint.database {
+        request = request.query("database", database);
+    }
+    for (name, value) in params {
+        request = request.query(format!("param_{name}"), value);
+    }
+    for (name, value) in settings {
+        request = request.query(name, value);
+    }
+    if let Some(user) = &endpoint.user {
+        request = request.header("X-ClickHouse-User", user);
+    }
+    if let Some(password) = &endpoint.password {
+        request = request.header("X-ClickHouse-Key", password.reveal());
+    }
+    let unreachable = |error: ureq::Error| Refusal::Unreachable(http::failure(&error, &at));
+    let mut response = request.send(sql).map_err(unreachable)?;
+    let code = response.headers().get("X-ClickHouse-Exception-Code");
+    let code = code.and_then(|code| code.to_str().ok()).map(str::to_owned);
+    let status = response.status();
+    let body = http::text(&mut response, LIMIT, &at).map_err(Refusal::Unreachable)?;
+    match code {
+        None if status.is_success() => Ok(body),
+        Some(code) => Err(Refusal::Exception { code, text: first_line(&body) }),
+        None => Err(Refusal::Unreachable(ProbeError(format!(
+            "{at} answered with status {status}, expected 200: {}; is this ClickHouse's HTTP port?",
+            first_line(&body)
+        )))),
+    }
+}
+
+/// The part of an exception that a person needs: without code, stack and version, at most 300 characters.
+fn first_line(body: &str) -> String {
+    let line = body.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let text = line.split_once("DB::Exception: ").map_or(line, |(_, text)| text);
+    let text = text.split(" (version ").next().unwrap_or(text).trim_end_matches(['.', ' ']);
+    text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exception_is_cut_down_to_what_a_person_needs() {
+        let body = "Code: 60. DB::Exception: Unknown table expression identifier 'x'. (UNKNOWN_TABLE) (version 24.8.1)\n";
+        assert_eq!(first_line(body), "Unknown table expression identifier 'x'. (UNKNOWN_TABLE)");
+        assert_eq!(first_line("\n<html>"), "<html>");
+        assert_eq!(first_line(""), "");
+        assert_eq!(first_line(&"é".repeat(1000)).chars().count(), 300);
+    }
+}
