@@ -2,6 +2,9 @@
 //! knows neither the profile nor the runner.
 
 pub mod client;
+mod redis_keys;
+mod redis_ping;
+mod redis_round_trip;
 
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
@@ -159,7 +162,7 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[]
+    &[&redis_keys::RedisKeys, &redis_ping::RedisPing, &redis_round_trip::RedisRoundTrip]
 }
 
 /// The probe of a name.

@@ -2,5 +2,12 @@
 //! errors that say what was expected, what was seen, where, and what to do. They know no probe and no gate.
 
 pub mod clickhouse;
+pub mod columns;
+pub mod ddl;
 pub mod http;
 pub mod postgres;
+pub mod redis;
+mod relay;
+pub mod schema;
+pub mod sql;
+pub mod tcp;
