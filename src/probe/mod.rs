@@ -1,7 +1,11 @@
 //! One file a gate kind, in one flat registry. A probe measures and returns observations; it judges nothing, and
 //! knows neither the profile nor the runner.
 
+mod clickhouse_query;
+mod clickhouse_schema;
 pub mod client;
+mod postgres_query;
+mod postgres_schema;
 mod redis_keys;
 mod redis_ping;
 mod redis_round_trip;
@@ -162,7 +166,15 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[&redis_keys::RedisKeys, &redis_ping::RedisPing, &redis_round_trip::RedisRoundTrip]
+    &[
+        &clickhouse_query::ClickhouseQuery,
+        &clickhouse_schema::ClickhouseSchema,
+        &postgres_query::PostgresQuery,
+        &postgres_schema::PostgresSchema,
+        &redis_keys::RedisKeys,
+        &redis_ping::RedisPing,
+        &redis_round_trip::RedisRoundTrip,
+    ]
 }
 
 /// The probe of a name.

@@ -29,6 +29,8 @@ pub enum Cell {
     Text(String),
     /// A truth.
     Bool(bool),
+    /// A value of this type, which is not read.
+    Other(String),
 }
 
 /// What a query gave.
@@ -170,6 +172,7 @@ fn shown(cell: &Cell, column: &str, context: &Context<'_>) -> String {
         Cell::Null => "NULL".to_owned(),
         Cell::Number(value) => value.to_string(),
         Cell::Bool(value) => value.to_string(),
+        Cell::Other(kind) => format!("a value of type {kind}: cast it to text or to a number"),
         Cell::Text(_) if names_a_secret(column) => MASK.to_owned(),
         Cell::Text(text) => context.redactor.text(text).into_owned(),
     }

@@ -6,9 +6,12 @@
 use super::{relay, tcp};
 use crate::model::Endpoint;
 use crate::probe::ProbeError;
-use ::postgres::{Client, Config, Error, NoTls};
+use ::postgres::{Client, Config, Error, NoTls, Transaction};
 use std::io;
 use std::time::{Duration, Instant};
+
+/// User and database where the endpoint names none.
+const DEFAULT: &str = "postgres";
 
 /// A connection that is over `timeout` from now: a wait that lasts longer ends in an error then.
 ///
@@ -24,8 +27,8 @@ pub fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<Client, ProbeEr
     let mut config = Config::new();
     config
         .host_path(relay)
-        .user(endpoint.user.as_deref().unwrap_or("postgres"))
-        .dbname(endpoint.database.as_deref().unwrap_or("postgres"))
+        .user(endpoint.user.as_deref().unwrap_or(DEFAULT))
+        .dbname(endpoint.database.as_deref().unwrap_or(DEFAULT))
         .application_name("cutproof")
         .options(&format!("-c statement_timeout={}", timeout.as_millis().max(1)))
         .notice_callback(|_| {});
@@ -33,6 +36,49 @@ pub fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<Client, ProbeEr
         config.password(password.reveal());
     }
     config.connect(NoTls).map_err(|error| failure(&error, &at, deadline))
+}
+
+/// A connection with its deadline and its place, for sources and errors.
+pub struct Session {
+    client: Client,
+    deadline: Instant,
+    /// `PostgreSQL at HOST:PORT, database NAME`.
+    pub at: String,
+}
+
+impl Session {
+    /// Connects until `deadline`.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub fn open(endpoint: &Endpoint, deadline: Instant) -> Result<Session, ProbeError> {
+        let client = connect(endpoint, tcp::left(deadline))?;
+        let database = endpoint.database.as_deref().unwrap_or(DEFAULT);
+        Ok(Session {
+            client,
+            deadline,
+            at: format!("PostgreSQL at {}, database {database}", endpoint.address),
+        })
+    }
+
+    /// Does something on the connection.
+    ///
+    /// # Errors
+    /// The server refuses, or does not answer by the deadline.
+    pub fn run<T>(&mut self, work: impl FnOnce(&mut Client) -> Result<T, Error>) -> Result<T, ProbeError> {
+        work(&mut self.client).map_err(|error| failure(&error, &self.at, self.deadline))
+    }
+
+    /// Does something in a transaction that the server keeps from writing.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn read<T>(
+        &mut self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, ProbeError> {
+        self.run(|client| work(&mut client.build_transaction().read_only(true).start()?))
+    }
 }
 
 /// Why the server at `at` did not do what was asked, on a connection that was to last until `deadline`.

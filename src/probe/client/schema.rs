@@ -1,8 +1,10 @@
-//! Tables as they are expected against tables as they are. Pure.
+//! Tables as they are expected against tables as they are: what the schema gates and the inits share.
 
 use super::sql::{Dialect, squeezed, statements};
-use crate::model::Args;
 use crate::model::field::{Field, FieldKind};
+use crate::model::units::Unit;
+use crate::model::{Args, Metric, Observation, Reading};
+use crate::probe::{BadArgs, Context, Measurement};
 use std::collections::BTreeMap;
 
 /// A table, expected or seen.
@@ -49,6 +51,60 @@ pub const TABLES: Field = Field::required(
     ]),
     "tables that must be there",
 );
+
+/// What every schema gate observes.
+pub const METRICS: [Metric; 4] = [
+    Metric::number("tables_found", Unit::Count, "expected tables that are there"),
+    Metric::number("tables_missing", Unit::Count, "expected tables that are not there"),
+    Metric::number("columns_missing", Unit::Count, "expected columns that are not there, of tables that are"),
+    Metric::number("columns_wrong", Unit::Count, "expected columns of another type"),
+];
+
+/// What is observed beside [`METRICS`] where the store has engines.
+pub const ENGINES_WRONG: Metric =
+    Metric::number("engines_wrong", Unit::Count, "expected tables with another engine");
+
+/// What every schema gate expects.
+pub const EXPECT: &str =
+    "tables_found > 0 and tables_missing == 0 and columns_missing == 0 and columns_wrong == 0";
+
+/// Checks that something is expected.
+///
+/// # Errors
+/// There is no table, or one without a name.
+pub fn check(args: &Args) -> Result<(), BadArgs> {
+    let expected = expected(args);
+    let message = "expected at least one table, each with its name".to_owned();
+    let good = !expected.is_empty() && expected.iter().all(|table| !table.name.is_empty());
+    if good { Ok(()) } else { Err(BadArgs { field: "tables", message }) }
+}
+
+/// A comparison as observations, with the differences as facts.
+pub fn measurement(
+    context: &Context<'_>,
+    at: &str,
+    expected: &[Table],
+    difference: &Difference,
+) -> Measurement {
+    let missing = difference.tables_missing.len();
+    let observations = vec![
+        count(context, at, "tables_found", expected.len() - missing),
+        count(context, at, "tables_missing", missing),
+        count(context, at, "columns_missing", difference.columns_missing.len()),
+        count(context, at, "columns_wrong", difference.columns_wrong.len()),
+    ];
+    let mut facts = Args::default();
+    let lines = difference.lines();
+    if !lines.is_empty() {
+        facts.set("differences", lines);
+    }
+    Measurement { observations, facts, ..Measurement::default() }
+}
+
+/// A count as an observation.
+pub fn count(context: &Context<'_>, at: &str, name: &str, value: usize) -> Observation {
+    context.observed(name, Reading::number(value as f64, Unit::Count), at)
+}
 
 /// The tables that the settings expect.
 pub fn expected(args: &Args) -> Vec<Table> {
