@@ -3,6 +3,8 @@
 
 mod cdc;
 mod clickhouse_ingest;
+mod clickhouse_query;
+mod clickhouse_schema;
 pub mod client;
 mod connector;
 mod debezium_init;
@@ -11,6 +13,11 @@ mod kafka_lag;
 mod kafka_round_trip;
 mod kafka_topics;
 mod placeholder;
+mod postgres_query;
+mod postgres_schema;
+mod redis_keys;
+mod redis_ping;
+mod redis_round_trip;
 
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
@@ -173,12 +180,19 @@ pub fn registry() -> &'static [&'static dyn Probe] {
     &[
         &cdc::Cdc,
         &clickhouse_ingest::ClickhouseIngest,
+        &clickhouse_query::ClickhouseQuery,
+        &clickhouse_schema::ClickhouseSchema,
         &connector::Connector,
         &debezium_init::DebeziumInit,
         &kafka_init::KafkaInit,
         &kafka_lag::KafkaLag,
         &kafka_round_trip::KafkaRoundTrip,
         &kafka_topics::KafkaTopics,
+        &postgres_query::PostgresQuery,
+        &postgres_schema::PostgresSchema,
+        &redis_keys::RedisKeys,
+        &redis_ping::RedisPing,
+        &redis_round_trip::RedisRoundTrip,
     ]
 }
 

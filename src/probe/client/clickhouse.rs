@@ -3,10 +3,16 @@
 use super::http;
 use crate::model::Endpoint;
 use crate::probe::ProbeError;
-use std::time::Duration;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::time::{Duration, Instant};
+use ureq::Agent;
 
 /// The longest answer that is taken.
 const LIMIT: u64 = 16 << 20;
+
+/// A timeout of zero would mean none.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The error code of a setting that a read-only user may not change.
 const READONLY: &str = "164";
@@ -22,24 +28,131 @@ pub fn query(
     params: &[(&str, &str)],
     timeout: Duration,
 ) -> Result<String, ProbeError> {
-    send(endpoint, sql, params, &[], timeout).map_err(|refusal| refusal.explain(endpoint))
+    Session::new(endpoint, endpoint.database.as_deref()).run(sql, params, timeout)
 }
 
-/// Runs one statement that the server itself keeps from writing, and gives its output in JSONCompact.
-///
-/// # Errors
-/// As [`query`]; a statement that would write is refused by the server.
-pub fn read(endpoint: &Endpoint, sql: &str, timeout: Duration) -> Result<String, ProbeError> {
-    let format = ("default_format", "JSONCompact");
-    let guard = [format, ("readonly", "1"), ("cancel_http_readonly_queries_on_client_close", "1")];
-    let answer = match send(endpoint, sql, &[], &guard, timeout) {
-        // A user who is read-only already may not say so again.
-        Err(Refusal::Exception { code, text }) if code == READONLY && text.contains("setting") => {
-            send(endpoint, sql, &[], &[format], timeout)
+/// Statements to one server over connections that are kept.
+pub struct Session<'e> {
+    endpoint: &'e Endpoint,
+    database: Option<String>,
+    agent: Agent,
+}
+
+impl<'e> Session<'e> {
+    /// A session in this database; the server's default where there is none. Nothing is asked yet.
+    pub fn new(endpoint: &'e Endpoint, database: Option<&str>) -> Session<'e> {
+        let database = database.map(str::to_owned);
+        Session { endpoint, database, agent: http::agent(Duration::from_secs(5)) }
+    }
+
+    /// Later statements are in this database.
+    pub fn enter(&mut self, database: &str) {
+        self.database = Some(database.to_owned());
+    }
+
+    /// Runs one statement and gives its output.
+    ///
+    /// # Errors
+    /// As [`query`].
+    pub fn run(&self, sql: &str, params: &[(&str, &str)], timeout: Duration) -> Result<String, ProbeError> {
+        self.send(sql, params, &[], timeout).map_err(|refusal| refusal.explain(self.endpoint))
+    }
+
+    /// Runs one statement that the server itself keeps from writing, and gives its output in JSONCompact.
+    ///
+    /// # Errors
+    /// As [`query`]; a statement that would write is refused by the server.
+    pub fn read(&self, sql: &str, params: &[(&str, &str)], timeout: Duration) -> Result<String, ProbeError> {
+        let began = Instant::now();
+        let format = ("default_format", "JSONCompact");
+        let guard = [format, ("readonly", "1"), ("cancel_http_readonly_queries_on_client_close", "1")];
+        let answer = match self.send(sql, params, &guard, timeout) {
+            // A user who is read-only already may not say so again.
+            Err(Refusal::Exception { code, text })
+                if code == READONLY && text.contains("'readonly' setting") =>
+            {
+                self.send(sql, params, &[format], timeout.saturating_sub(began.elapsed()))
+            }
+            answer => answer,
+        };
+        answer.map_err(|refusal| refusal.explain(self.endpoint))
+    }
+
+    /// As [`Session::read`], with the rows decoded.
+    ///
+    /// # Errors
+    /// As [`Session::read`], and rows of another shape than `T`.
+    pub fn rows<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<Vec<T>, ProbeError> {
+        #[derive(Deserialize)]
+        struct Rows<T> {
+            data: Vec<T>,
         }
-        answer => answer,
-    };
-    answer.map_err(|refusal| refusal.explain(endpoint))
+        let answer = self.read(sql, params, timeout)?;
+        let rows: Rows<T> =
+            serde_json::from_str(&answer).map_err(|error| unreadable(self.endpoint, &error))?;
+        Ok(rows.data)
+    }
+
+    fn send(
+        &self,
+        sql: &str,
+        params: &[(&str, &str)],
+        settings: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<String, Refusal> {
+        let Endpoint { address, user, password, .. } = self.endpoint;
+        let at = format!("ClickHouse at {address}");
+        // The answer is held back until the statement has ended: an error in its middle has a status of its own.
+        let mut request = self.agent.post(format!("{address}/")).query("wait_end_of_query", "1");
+        if let Some(database) = &self.database {
+            request = request.query("database", database);
+        }
+        for (name, value) in params {
+            request = request.query(format!("param_{name}"), escaped(value));
+        }
+        for (name, value) in settings {
+            request = request.query(name, value);
+        }
+        if let Some(user) = user {
+            request = request.header("X-ClickHouse-User", user);
+        }
+        if let Some(password) = password {
+            request = request.header("X-ClickHouse-Key", password.reveal());
+        }
+        let request = request.config().timeout_global(Some(timeout.max(SHORTEST))).build();
+        let unreachable = |error: ureq::Error| Refusal::Unreachable(http::failure(&error, &at));
+        let mut response = request.send(sql).map_err(unreachable)?;
+        let code = response.headers().get("X-ClickHouse-Exception-Code");
+        let code = code.and_then(|code| code.to_str().ok()).map(str::to_owned);
+        let status = response.status();
+        let body = http::text(&mut response, LIMIT, &at).map_err(Refusal::Unreachable)?;
+        match code {
+            None if status.is_success() => Ok(body),
+            Some(code) => Err(Refusal::Exception { code, text: first_line(&body) }),
+            None => Err(Refusal::Unreachable(ProbeError(format!(
+                "{at} answered with status {status}, expected 200: {}; is this ClickHouse's HTTP port?",
+                first_line(&body)
+            )))),
+        }
+    }
+}
+
+/// An answer that is not in the format that was asked for.
+pub fn unreadable(endpoint: &Endpoint, error: &serde_json::Error) -> ProbeError {
+    ProbeError(format!(
+        "ClickHouse at {}: expected an answer in JSONCompact, and {error}; leave FORMAT out of the statement",
+        endpoint.address
+    ))
+}
+
+/// A parameter's value as the HTTP interface takes it: in the escaping of TabSeparated.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n")
 }
 
 /// Why there is no output.
@@ -73,48 +186,6 @@ fn hint(code: &str) -> &'static str {
     }
 }
 
-fn send(
-    endpoint: &Endpoint,
-    sql: &str,
-    params: &[(&str, &str)],
-    settings: &[(&str, &str)],
-    timeout: Duration,
-) -> Result<String, Refusal> {
-    let at = format!("ClickHouse at {}", endpoint.address);
-    let mut request = http::agent(timeout).post(format!("{}/", endpoint.address));
-    // The answer is held back until the statement has ended: an error in its middle has a status of its own then.
-    request = request.query("wait_end_of_query", "1");
-    if let Some(database) = &endpoint.database {
-        request = request.query("database", database);
-    }
-    for (name, value) in params {
-        request = request.query(format!("param_{name}"), value);
-    }
-    for (name, value) in settings {
-        request = request.query(name, value);
-    }
-    if let Some(user) = &endpoint.user {
-        request = request.header("X-ClickHouse-User", user);
-    }
-    if let Some(password) = &endpoint.password {
-        request = request.header("X-ClickHouse-Key", password.reveal());
-    }
-    let unreachable = |error: ureq::Error| Refusal::Unreachable(http::failure(&error, &at));
-    let mut response = request.send(sql).map_err(unreachable)?;
-    let code = response.headers().get("X-ClickHouse-Exception-Code");
-    let code = code.and_then(|code| code.to_str().ok()).map(str::to_owned);
-    let status = response.status();
-    let body = http::text(&mut response, LIMIT, &at).map_err(Refusal::Unreachable)?;
-    match code {
-        None if status.is_success() => Ok(body),
-        Some(code) => Err(Refusal::Exception { code, text: first_line(&body) }),
-        None => Err(Refusal::Unreachable(ProbeError(format!(
-            "{at} answered with status {status}, expected 200: {}; is this ClickHouse's HTTP port?",
-            first_line(&body)
-        )))),
-    }
-}
-
 /// The part of an exception that a person needs: without code, stack and version, at most 300 characters.
 fn first_line(body: &str) -> String {
     let line = body.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -126,6 +197,11 @@ fn first_line(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_keeps_its_tabs_and_backslashes() {
+        assert_eq!(escaped("a\tb\\c\nd"), r"a\tb\\c\nd");
+    }
 
     #[test]
     fn an_exception_is_cut_down_to_what_a_person_needs() {

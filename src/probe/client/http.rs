@@ -1,7 +1,7 @@
 //! HTTP: an agent whose every request has a deadline, bodies that are bounded, and errors in plain words.
 
+use super::tcp;
 use crate::probe::ProbeError;
-use std::io;
 use std::time::Duration;
 use ureq::{Agent, Body, http::Response};
 
@@ -43,29 +43,13 @@ pub fn text(response: &mut Response<Body>, limit: u64, at: &str) -> Result<Strin
 /// Why a request to the service at `at` had no usable answer.
 pub fn failure(error: &ureq::Error, at: &str) -> ProbeError {
     ProbeError(match error {
-        ureq::Error::Timeout(_) => {
-            format!(
-                "no answer from {at} within the time that was left: is it overloaded, paused or behind a firewall?"
-            )
-        }
+        ureq::Error::Timeout(_) => tcp::no_answer(at),
         ureq::Error::HostNotFound => format!("{at}: no host of this name is known: check the address"),
         ureq::Error::BadUri(_) => format!("{at} is no URL: expected one such as http://host:port"),
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            format!(
-                "nothing listens at {at} (connection refused): is the service up, and is this its address?"
-            )
-        }
-        ureq::Error::Io(error) if cut_off(error.kind()) => {
-            format!("{at} cut the connection before its answer was whole: see the service's log")
-        }
+        ureq::Error::Io(error) => return tcp::failure(error, at),
         ureq::Error::Protocol(error) => {
             format!("{at} does not answer in HTTP: {error}; is this its address?")
         }
         error => format!("{at}: {error}"),
     })
-}
-
-fn cut_off(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }

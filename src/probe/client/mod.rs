@@ -2,9 +2,16 @@
 //! errors that say what was expected, what was seen, where, and what to do. They know no probe and no gate.
 
 pub mod clickhouse;
+pub mod columns;
 pub mod connect;
+pub mod ddl;
 pub mod http;
 pub mod kafka;
 pub mod kafka_admin;
 pub mod kafka_producer;
 pub mod postgres;
+pub mod redis;
+mod relay;
+pub mod schema;
+pub mod sql;
+pub mod tcp;

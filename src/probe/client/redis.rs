@@ -1,0 +1,113 @@
+//! Redis: a connection whose every answer is waited for until one deadline, and names that belong to one run.
+
+use super::tcp;
+use crate::model::Endpoint;
+use crate::probe::ProbeError;
+use redis::{
+    Client, Cmd, Connection, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
+    ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
+};
+use std::error::Error;
+use std::io;
+use std::time::Instant;
+
+/// A connection to one server.
+pub struct Session {
+    connection: Connection,
+    deadline: Instant,
+    /// Where it goes, for sources and errors: `Redis at HOST:PORT`.
+    pub at: String,
+}
+
+impl Session {
+    /// Connects, logs in where the endpoint has a password, and enters the endpoint's database (a number).
+    ///
+    /// # Errors
+    /// Nothing answers by the deadline, or the server refuses user, password or database.
+    pub fn open(endpoint: &Endpoint, deadline: Instant) -> Result<Session, ProbeError> {
+        let at = format!("Redis at {}", endpoint.address);
+        let mut settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2);
+        if let Some(user) = &endpoint.user {
+            settings = settings.set_username(user);
+        }
+        if let Some(password) = &endpoint.password {
+            settings = settings.set_password(password.reveal());
+        }
+        if let Some(database) = &endpoint.database {
+            let number = database.parse().map_err(|_| {
+                ProbeError(format!("{at}: expected the database as a number, seen `{database}`"))
+            })?;
+            settings = settings.set_db(number);
+        }
+        let connection: RedisResult<_> = tcp::first(&endpoint.address, deadline, |place, left| {
+            let place = ConnectionAddr::Tcp(place.ip().to_string(), place.port());
+            let info = place.into_connection_info()?.set_redis_settings(settings.clone());
+            Client::open(info)?.get_connection_with_timeout(left)
+        });
+        let connection = connection.map_err(|error| failure(&error, &at))?;
+        Ok(Session { connection, deadline, at })
+    }
+
+    /// Asks one command.
+    ///
+    /// # Errors
+    /// No answer by the deadline, or one that says no.
+    pub fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, ProbeError> {
+        self.attempt(command).map_err(|error| failure(&error, &self.at))
+    }
+
+    /// Asks one command, and leaves it to the caller what an error means.
+    ///
+    /// # Errors
+    /// No answer by the deadline, or one that says no.
+    pub fn attempt<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        self.limit()?;
+        command.query(&mut self.connection)
+    }
+
+    /// Asks many commands at once.
+    ///
+    /// # Errors
+    /// No answer by the deadline, or one that says no.
+    pub fn ask_all<T: FromRedisValue>(&mut self, commands: &Pipeline) -> Result<T, ProbeError> {
+        let asked = self.limit().and_then(|()| commands.query(&mut self.connection));
+        asked.map_err(|error| failure(&error, &self.at))
+    }
+
+    /// Bounds the next answer by what is left of the time.
+    fn limit(&self) -> RedisResult<()> {
+        let left = tcp::left(self.deadline);
+        if left.is_zero() {
+            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        }
+        self.connection.set_read_timeout(Some(left))?;
+        self.connection.set_write_timeout(Some(left))
+    }
+}
+
+/// Why the server at `at` did not do what was asked, and what to do.
+pub fn failure(error: &RedisError, at: &str) -> ProbeError {
+    if let Some(error) = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) {
+        return tcp::failure(error, at);
+    }
+    if error.is_timeout() {
+        return ProbeError(tcp::no_answer(at));
+    }
+    let hint = match error.kind() {
+        ErrorKind::AuthenticationFailed => "; check the service's user and password",
+        ErrorKind::Server(ServerErrorKind::NoPerm) => "; the user lacks this right",
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => "; this is a replica: expected the master",
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => "; wait until it has loaded its data",
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
+            "; name the node that holds the key"
+        }
+        ErrorKind::Parse => "; is this Redis's port?",
+        _ => match error.code() {
+            Some("NOAUTH" | "WRONGPASS") => "; check the service's user and password",
+            Some("OOM") => "; its memory is full",
+            Some("MISCONF") => "; it can't save its data: see its log",
+            _ => "",
+        },
+    };
+    ProbeError(format!("{at} refused: {error}{hint}"))
+}
