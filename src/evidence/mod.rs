@@ -1,1 +1,4 @@
 //! Pure, versioned projections of journals.
+
+#[cfg(test)]
+pub(crate) mod sample;

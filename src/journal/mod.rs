@@ -1,1 +1,22 @@
-//! The append-only, hash-chained record of a run.
+//! The append-only, hash-chained record of a run: `journal.jsonl`, one event a line.
+//!
+//! A line carries the SHA-256 of the line before, so that none can be removed, added or moved, and a check sum of
+//! its own, so that a change is found in the very line that was changed, the last one included. What a journal
+//! says is read elsewhere: this module knows the shape of a line and the order of lines, not what makes a run good.
+//! Whoever can write the file can chain it anew; that is what signatures are for.
+
+mod digest;
+mod line;
+mod read;
+mod write;
+
+pub use digest::Digest;
+pub use line::{MAX_LINE, Record, VERSION};
+pub use read::{End, Fault, ReadError, Reader, Records, read, read_from};
+pub use write::{Journal, JournalError};
+
+/// The journal's name in a run's folder.
+pub const FILE: &str = "journal.jsonl";
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use super::service::{Product, ServiceKind};
 use super::time::Stamp;
 use super::verdict::{Counts, Verdict};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,9 +98,16 @@ pub struct RunStarted {
     pub services: BTreeMap<String, PlannedService>,
     /// All gates of the plan, in order; those not selected too.
     pub gates: Vec<Gate>,
+    /// The gates that the selection left out. They count neither for nor against the run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub not_selected: BTreeSet<GateId>,
     /// Steps that each gate of an init announces, by gate.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub steps: BTreeMap<GateId, Vec<PlannedStep>>,
+    /// The bootstrap's recorded settings, by the names of its evidence keys in lower case without their prefix:
+    /// `profile`, `action`, `compose_file`, …; empty where the run is no bootstrap.
+    #[serde(default, skip_serializing_if = "Args::is_empty")]
+    pub bootstrap: Args,
 }
 
 /// A file and what it held.
