@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod condition;
 pub mod evidence;
+pub mod exit;
 pub mod harness;
 pub mod journal;
 pub mod model;

@@ -4,7 +4,7 @@
 use super::init::{self, How};
 use super::{Display, Refusal, flags, print, run};
 use crate::exit;
-use crate::model::{Args, Phase, ServiceKind};
+use crate::model::{Args, Phase, Retry, ServiceKind};
 use crate::plan::{Plan, Selection};
 use crate::process::{Cancel, Capture, Command, Exit, Outcome, Worker, signals};
 use crate::profile::{GateDraft, Profile, Service};
@@ -126,14 +126,13 @@ fn bring_up(arguments: &Arguments, worker: Worker, cancel: &Cancel) -> super::Re
     let options = Options {
         verb: "bootstrap",
         provision: Provision::Attach,
-        started_by: None,
-        attached: None,
         unavailable: failed,
         endpoints: arguments.how.endpoints.clone(),
         evidence_dir: arguments.how.evidence_dir.clone(),
         dry_run: !arguments.how.execute,
         allow_writes: arguments.how.execute,
         bootstrap: recorded(arguments, up),
+        ..Options::default()
     };
     let display = Arc::new(Display::new());
     let rehearsal = Rehearsal::open(&plan, &options, worker, cancel, display.clone()).map_err(Refusal::of)?;
@@ -166,12 +165,12 @@ fn services(profile: Option<&Profile>) -> Vec<Service> {
 fn gates(arguments: &Arguments, services: &[Service]) -> super::Result<Vec<GateDraft>> {
     let of = |kinds: &[ServiceKind]| {
         let chosen = services.iter().filter(|service| kinds.contains(&service.kind));
-        chosen.map(|service| service.name.clone()).collect::<Vec<_>>()
+        chosen.map(|service| service.name.as_str()).collect::<Vec<_>>()
     };
-    let all = services.iter().map(|service| service.name.clone()).collect::<Vec<_>>();
     let wait = Duration::from_secs(arguments.health_wait_timeout_sec.max(1));
     let every = Duration::from_secs(arguments.health_wait_poll_interval_sec.max(1));
-    let health = draft("health", Args::default())?.uses(all).retry(every.min(wait), wait);
+    let health = draft("health", Args::default())?.uses(&init::names(services));
+    let health = health.retry(Retry { every: every.min(wait), within: wait });
     if arguments.action == Action::Health {
         return Ok(vec![health]);
     }
@@ -192,13 +191,13 @@ fn gates(arguments: &Arguments, services: &[Service]) -> super::Result<Vec<GateD
     let clickhouse = args(&[("schema_dir", json!(init::path(&arguments.clickhouse_schema_dir)))]);
     use ServiceKind::{Clickhouse, Connect, Kafka, Postgres};
     Ok(vec![
-        draft("timescale_init", timescale)?.uses(of(&[Postgres])),
-        draft("kafka_init", args(&[("topics", json!(topics))]))?.uses(of(&[Kafka])),
+        draft("timescale_init", timescale)?.uses(&of(&[Postgres])),
+        draft("kafka_init", args(&[("topics", json!(topics))]))?.uses(&of(&[Kafka])),
         draft("debezium_init", args(&[("connectors", connectors)]))?
-            .uses(of(&[Connect, Postgres]))
-            .needs(["kafka-init".to_owned(), "timescale-init".to_owned()]),
-        draft("clickhouse_init", clickhouse)?.uses(of(&[Clickhouse, Kafka])).needs(["kafka-init".to_owned()]),
-        health.needs(["timescale-init", "kafka-init", "debezium-init", "clickhouse-init"].map(str::to_owned)),
+            .uses(&of(&[Connect, Postgres]))
+            .needs(&["kafka-init", "timescale-init"]),
+        draft("clickhouse_init", clickhouse)?.uses(&of(&[Clickhouse, Kafka])).needs(&["kafka-init"]),
+        health.needs(&["timescale-init", "kafka-init", "debezium-init", "clickhouse-init"]),
     ])
 }
 
@@ -206,6 +205,7 @@ fn draft(probe: &str, with: Args) -> super::Result<GateDraft> {
     let found = crate::probe::find(probe)
         .ok_or_else(|| Refusal(format!("the probe {probe} is not part of this cutproof")))?;
     let draft = GateDraft::new(&probe.replace('_', "-"), Phase::Infra, found, &with).map_err(Refusal)?;
+    let draft = if found.writes() { draft.writes() } else { draft };
     Ok(draft.timeout(init::DEADLINE))
 }
 

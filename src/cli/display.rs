@@ -36,7 +36,9 @@ impl Display {
 
     /// A display that leaves the gates to a test runner's own lines.
     pub fn of_services() -> Display {
-        Display { gates: false, ..Display::new() }
+        let mut display = Display::new();
+        display.gates = false;
+        display
     }
 
     /// Takes the moving line away.

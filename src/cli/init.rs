@@ -199,21 +199,20 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
     let id = init.probe.replace('_', "-");
     let gate = GateDraft::new(&id, Phase::Infra, probe, &init.with)
         .map_err(Refusal)?
-        .uses(init.services.iter().map(|service| service.name.clone()))
-        .timeout(DEADLINE);
+        .uses(&names(&init.services))
+        .timeout(DEADLINE)
+        .writes();
     let profile = Profile::assemble(&environment(&how)?, init.services, vec![gate]).map_err(Refusal::of)?;
     let plan = Plan::new(&profile, &Selection::default()).map_err(Refusal::of)?;
     let options = Options {
         verb: init.verb,
         provision: Provision::Attach,
-        started_by: None,
-        attached: None,
-        unavailable: None,
         endpoints: how.endpoints.iter().cloned().chain(init.given).collect(),
         evidence_dir: how.evidence_dir.clone(),
         dry_run: !how.execute,
         allow_writes: how.execute,
         bootstrap: Args::default(),
+        ..Options::default()
     };
     let cancel = Cancel::new().map_err(Refusal::of)?;
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
@@ -228,6 +227,11 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
     let document = document.ok_or_else(|| Refusal(format!("the run gave no {}", init.file)))?;
     print(&run::exported(&finished, document, &to)?)?;
     run::init_code(&finished)
+}
+
+/// The names of services.
+pub fn names(services: &[Service]) -> Vec<&str> {
+    services.iter().map(|service| service.name.as_str()).collect()
 }
 
 /// The environment's name.

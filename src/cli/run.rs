@@ -37,14 +37,12 @@ pub fn run(request: Request) -> super::Result {
     let mut options = Options {
         verb: request.verb,
         provision: request.provision,
-        started_by: None,
-        attached: None,
-        unavailable: None,
         endpoints: request.flags.endpoints.clone(),
         evidence_dir: request.flags.evidence_dir.clone(),
         dry_run: request.flags.dry_run,
         allow_writes: request.allow_writes || request.provision == Provision::Embedded,
         bootstrap: Args::default(),
+        ..Options::default()
     };
     let kept = match request.keep && request.provision == Provision::Embedded && !options.dry_run {
         true => Some(keep(&request, &mut options, &cancel)?),
@@ -96,10 +94,6 @@ pub fn exported(finished: &Finished, document: &Document, to: &Path) -> super::R
     Ok(match finished.export(document, to).map_err(Refusal::of)? {
         Exported::Written { kept: None } | Exported::Same => format!("{path}\n"),
         Exported::Written { kept: Some(kept) } => format!("{path}\n  (what it replaced is kept as {})\n", kept.display()),
-        Exported::Refused => {
-            let own = finished.folder.join(&document.name);
-            format!("{}\n  ({path} holds a real run's evidence, which a dry run never replaces)\n", own.display())
-        }
     })
 }
 

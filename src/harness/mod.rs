@@ -13,11 +13,12 @@
 
 use crate::cli::{self, Display};
 use crate::plan::{Plan, Selection};
-use crate::rehearsal::{Options, Provision, Rehearsal};
+use crate::process::{Cancel, Worker, signals};
+use crate::rehearsal::provision::Provision;
+use crate::rehearsal::{Options, Rehearsal};
 use crate::runner::Runner;
-use crate::{exit, model::Verdict, profile::Profile};
+use crate::{exit, model::Verdict, profile, profile::Profile};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -25,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 /// Runs the gates of a profile as trials; for the `main` of a test target.
 ///
 /// Variables change it as flags change `cutproof rehearse`: `CUTPROOF_PROFILE`, `CUTPROOF_PROVISION` (`embedded`
-/// or `attach`), `CUTPROOF_DRY_RUN`, `CUTPROOF_EVIDENCE_DIR`, and `CUTPROOF_ENDPOINT_NAME` for the service NAME.
+/// or `attach`), `CUTPROOF_DRY_RUN`, `CUTPROOF_ALLOW_WRITES`, `CUTPROOF_EVIDENCE_DIR`, and `CUTPROOF_ENDPOINT_NAME` for the service NAME.
 pub fn main(profile: &str) -> ExitCode {
     // The engines' helpers are started as this very executable.
     if let Some(code) = cli::helper() {
@@ -35,7 +36,10 @@ pub fn main(profile: &str) -> ExitCode {
     if arguments.list {
         return report(list(profile, &arguments)).into();
     }
-    crate::process::hold(|_| report(run(profile, &arguments)))
+    match crate::process::hold(|worker| report(run(profile, &arguments, *worker))) {
+        Ok(code) => code,
+        Err(error) => report(Err(error.to_string())).into(),
+    }
 }
 
 fn report(result: Result<u8, String>) -> u8 {
@@ -47,7 +51,7 @@ fn report(result: Result<u8, String>) -> u8 {
 
 fn load(profile: &str) -> Result<(Profile, Plan), String> {
     let profile = std::env::var("CUTPROOF_PROFILE").unwrap_or_else(|_| profile.to_owned());
-    let profile = Profile::find(&profile).map_err(|error| error.to_string())?;
+    let profile = Profile::load(&profile::find(&profile)).map_err(|error| error.to_string())?;
     let plan = Plan::new(&profile, &Selection::default()).map_err(|error| error.to_string())?;
     Ok((profile, plan))
 }
@@ -55,11 +59,12 @@ fn load(profile: &str) -> Result<(Profile, Plan), String> {
 /// Names the trials and starts nothing.
 fn list(profile: &str, arguments: &Arguments) -> Result<u8, String> {
     let (_, plan) = load(profile)?;
-    libtest_mimic::run(arguments, trials(&plan, &Arc::default(), false));
+    // It has nothing to conclude: it prints the names.
+    let _ = libtest_mimic::run(arguments, trials(&plan, &Arc::default(), false));
     Ok(exit::OK)
 }
 
-fn run(profile: &str, arguments: &Arguments) -> Result<u8, String> {
+fn run(profile: &str, arguments: &Arguments, worker: Worker) -> Result<u8, String> {
     if arguments.bench {
         return Err("gates are no benchmarks: expected `cargo test`, and saw --bench".to_owned());
     }
@@ -70,7 +75,7 @@ fn run(profile: &str, arguments: &Arguments) -> Result<u8, String> {
     let dry_run = switched_on("CUTPROOF_DRY_RUN");
     let runner = Arc::default();
     let trials = trials(&plan, &runner, dry_run);
-    let chosen: BTreeSet<_> = trials
+    let chosen: Vec<_> = trials
         .iter()
         .filter(|trial| !arguments.is_filtered_out(trial))
         .map(|trial| trial.name().to_owned())
@@ -79,24 +84,29 @@ fn run(profile: &str, arguments: &Arguments) -> Result<u8, String> {
         return nothing_selected(arguments, plan.gates.len());
     }
     if chosen.len() < plan.gates.len() {
-        plan.narrow(&|gate| chosen.contains(&gate.case()), &describe(arguments));
+        let selection = Selection { only: chosen, ..Selection::default() };
+        plan = Plan::new(&profile, &selection).map_err(|error| error.to_string())?;
+        plan.selection = Some(describe(arguments));
     }
     let display = Arc::new(Display::of_services());
+    let provision = provision()?;
     let options = Options {
         verb: "cargo-test",
-        provision: provision()?,
+        provision,
         evidence_dir: std::env::var_os("CUTPROOF_EVIDENCE_DIR").map_or_else(|| "evidence".into(), PathBuf::from),
         dry_run,
+        allow_writes: provision == Provision::Embedded || switched_on("CUTPROOF_ALLOW_WRITES"),
         ..Options::default()
     };
-    let cancel = crate::process::signals::cancel_on_signals().map_err(|error| error.to_string())?;
-    let rehearsal = Rehearsal::open(&profile, &plan, options, cancel.clone(), display)
-        .map_err(|error| error.to_string())?;
+    let cancel = Cancel::new().map_err(|error| error.to_string())?;
+    let _listener = signals::listen(&cancel).map_err(|error| error.to_string())?;
+    let rehearsal =
+        Rehearsal::open(&plan, &options, worker, &cancel, display).map_err(|error| error.to_string())?;
     // Set before the first trial begins, and only here.
     runner.set(rehearsal.runner().clone()).ok();
     let conclusion = libtest_mimic::run(arguments, trials);
     let finished = rehearsal.finish().map_err(|error| error.to_string())?;
-    eprint!("{}", finished.summary());
+    eprint!("{}", cli::run::summary(&finished).map_err(|error| error.to_string())?);
     Ok(match finished.exit_code() {
         exit::OK if conclusion.has_failed() => exit::NOT_PASSED,
         code => code,

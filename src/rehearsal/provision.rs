@@ -205,10 +205,8 @@ impl Environment for Embedded {
                     endpoint.database = database.clone().or(endpoint.database);
                     return Ok(endpoint);
                 }
-                Err(error) if error.failed() || slice == deadline || self.cancel.is_cancelled() => {
-                    return Err(ServiceError(error.to_string()));
-                }
-                Err(_) => {}
+                Err(_) if self.running.is_starting(service) && slice < deadline && !self.cancel.is_cancelled() => {}
+                Err(error) => return Err(ServiceError(error.to_string())),
             }
         }
     }

@@ -42,7 +42,8 @@ fn note(known: &mut Endpoint, name: &str, value: Option<&str>) {
 }
 
 fn redis_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
-    let info = redis::info(known, timeout)?;
+    let mut session = redis::Session::open(known, std::time::Instant::now() + timeout)?;
+    let info: String = session.ask(::redis::cmd("INFO").arg("server"))?;
     let field = |name: &str| {
         info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     };

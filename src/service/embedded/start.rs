@@ -381,6 +381,11 @@ impl Running {
         }
     }
 
+    /// Whether this service is neither ready nor failed yet.
+    pub fn is_starting(&self, name: &str) -> bool {
+        matches!(self.board.lock().services.get(name), Some(Service::Starting))
+    }
+
     /// Whether a service that was ready still has its process.
     ///
     /// # Errors
