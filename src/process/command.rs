@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -131,15 +130,17 @@ impl Command {
         }
     }
 
-    /// Runs it to its end. Takes no longer than timeout + grace + about 2 s. Blocks for good if the run is
-    /// being ended because its holder was lost.
+    /// Runs it to its end. Takes no longer than timeout + grace + about 2 s (but for the
+    /// system's own part of starting it: a program on a network share that hangs can't be given up). If the run is being ended
+    /// because its holder was lost, it says that it was cancelled.
     pub fn run(&self, _worker: &Worker, cancel: &Cancel) -> Outcome {
         let begun = Instant::now();
         if cancel.is_cancelled() {
             return Outcome::without_output(Exit::Cancelled, begun.elapsed());
         }
         match self.start_run(begun) {
-            Ok(run) => run.to_end(self, cancel),
+            Ok(run) => run.into_outcome(self, cancel),
+            Err(StartError::Ending) => Outcome::without_output(Exit::Cancelled, begun.elapsed()),
             Err(error) => Outcome::without_output(Exit::NotStarted(error), begun.elapsed()),
         }
     }
@@ -150,18 +151,23 @@ impl Command {
             Daemons::Release => Kind::Step,
         };
         let (log, stdout, stderr) = match &self.output {
-            Output::Captured(_) => (None, Stdio::piped(), Stdio::piped()),
-            Output::Log { path, .. } => {
+            Output::Captured(keep) => {
+                let refused = |source| self.refused(source);
+                let (stdout, stderr) = (Stream::captured(*keep), Stream::captured(*keep));
+                (None, stdout.map_err(refused)?, stderr.map_err(refused)?)
+            }
+            Output::Log { path, excerpt } => {
                 let (log, stdout, stderr) = open_log(path)?;
-                (Some(log), stdout, stderr)
+                (Some((log, *excerpt)), (Stream::none(), stdout), (Stream::none(), stderr))
             }
         };
-        let (family, mut started) = self.start_family(kind, stdout, stderr)?;
-        let (Output::Captured(keep) | Output::Log { excerpt: keep, .. }) = self.output;
-        let stdout = Stream::new(started.child.stdout.take().map(OwnedFd::from), keep);
-        let stderr = Stream::new(started.child.stderr.take().map(OwnedFd::from), keep);
-        let streams = Streams::new(stdout, stderr, started.handle, begun);
-        Ok(Run { family, child: started.child, streams, log: log.map(|log| (log, keep)) })
+        let (family, started) = self.start_family(kind, stdout.1, stderr.1)?;
+        let streams = Streams::new(stdout.0, stderr.0, started.handle, begun);
+        Ok(Run { family, child: started.child, streams, log })
+    }
+
+    fn refused(&self, source: io::Error) -> StartError {
+        StartError::System { program: self.name(), source }
     }
 
     /// Starts the first process of a new family.
@@ -171,8 +177,7 @@ impl Command {
         stdout: Stdio,
         stderr: Stdio,
     ) -> Result<(Family, Started), StartError> {
-        let refused = |source| StartError::System { program: self.name(), source };
-        let mut family = ROSTER.enter(kind).map_err(refused)?;
+        let mut family = ROSTER.enter(kind).map_err(|source| self.refused(source))?;
         let recipe = Recipe {
             line: &self.line,
             folder: self.folder.as_deref(),

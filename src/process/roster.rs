@@ -1,67 +1,62 @@
-//! Who of our descendants belongs to whom: running commands, servers, released daemons, or nobody. One
-//! roster a process, as orphans are the process's and not any one caller's. Knows how to tell them
-//! apart, not what becomes of them.
-//!
-//! A descendant whose parents live is found below its command's first process. One whose parent ended
-//! is inherited by this process (a subreaper); it is told apart by the mark that commands get in their
-//! environment and by its process group. One that has shed both (`env -i setsid`) belongs to the command
-//! that ran alone since it appeared; while several run, it waits for the last of them to end.
+//! Who is running: commands and servers, each with all that it starts a *family*, and the released. One
+//! roster a process, as its orphans are the process's and not any one caller's. How orphans are told
+//! apart is in `orphans`; what becomes of anyone is not decided here.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
-use std::time::{Duration, Instant};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
-
-use super::COMMAND_VARIABLE;
 use super::released::{Mark, Released, marks_of};
-use super::table::{self, Entry, Ident, Tree};
+use super::starting::Starting;
+use super::table::{self, Entry, Ident};
 
 /// The one roster of this process.
 pub(super) static ROSTER: LazyLock<Roster> = LazyLock::new(Roster::new);
 
 pub(super) struct Roster {
-    /// Held for reading while a process is started and entered here; held for writing, all our own
-    /// children are entered. Taken for writing for good when the run ends: nothing starts any more.
-    /// Always taken before `state`.
-    starting: RwLock<()>,
+    /// Paused, all our own children are entered. Always before `state`.
+    pub(super) starting: Starting,
     state: Mutex<State>,
-    /// The run is being ended from outside: what commands now report is our doing, not theirs.
-    closed: AtomicBool,
+    /// Every process of this one comes through here, so an orphan that nothing tells about is a command's.
+    /// Not so in a test's process, where others start processes too.
+    knows_all: AtomicBool,
     /// Begins every mark; names this process, so that a run inside a run has marks of its own.
-    prefix: String,
+    pub(super) prefix: String,
     next: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// First process → family, for all that were started and not yet reaped.
-    leaders: HashMap<i32, u64>,
+    pub leaders: HashMap<i32, u64>,
     /// The group that the first process led → family. It can outlive that process.
-    groups: HashMap<i32, u64>,
+    pub groups: HashMap<i32, u64>,
     /// Families whose processes are not to be touched by others.
-    families: HashSet<u64>,
-    /// Commands in flight, and whether there were ever two since there was none.
-    commands: usize,
-    crowded: bool,
-    /// Orphans that were there before the commands now in flight: none of theirs.
-    older: HashSet<Ident>,
-    released: Released,
-    /// Released, and not yet told to the holder.
+    pub families: HashSet<u64>,
+    /// Commands that are running.
+    pub flying: usize,
+    /// Commands that are over, and whose remains are being dealt with.
+    pub landing: usize,
+    /// There were two commands at once since there was none.
+    pub crowded: bool,
+    /// Orphans that were there when there was no command: none of theirs.
+    pub older: HashSet<Ident>,
+    pub released: Released,
+    /// Released, and not yet told to the holder: lines.
     untold: Vec<u8>,
 }
 
 /// A command or server on the roster, with everything that it starts. Leaves the roster when dropped.
 #[derive(Debug)]
 pub(super) struct Family {
-    number: u64,
-    kind: Kind,
+    pub number: u64,
+    pub kind: Kind,
     /// Until it is reaped: then its pid may be another's.
-    leader: Option<i32>,
+    pub leader: Option<i32>,
     group: Option<i32>,
+    landed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,69 +69,81 @@ pub(super) enum Kind {
     Server,
 }
 
-/// Whose an orphan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    Family(u64),
-    /// Marked by a command that is no longer there.
-    Finished,
-    /// Spared: released, or there before.
-    Spared,
-    /// Nothing tells.
-    Unknown,
-}
-
 impl Roster {
     fn new() -> Roster {
         let me = table::me();
         let start = table::entry(me).ok().flatten().map_or(0, |entry| entry.ident.start);
         Roster {
-            starting: RwLock::new(()),
+            starting: Starting::default(),
             state: Mutex::default(),
-            closed: AtomicBool::new(false),
+            knows_all: AtomicBool::new(false),
             prefix: format!("{me}.{start}-"),
             next: AtomicU64::new(1),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every change is a single call on a collection: a panic elsewhere leaves it whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on every process is started through this roster.
+    pub fn know_all(&self) {
+        self.knows_all.store(true, Ordering::Release);
+    }
+
+    pub(super) fn knows_all(&self) -> bool {
+        self.knows_all.load(Ordering::Acquire)
+    }
+
     /// Enters a family, before its first process is started.
     pub fn enter(&self, kind: Kind) -> io::Result<Family> {
-        let family =
-            Family { number: self.next.fetch_add(1, Ordering::Relaxed), kind, leader: None, group: None };
-        let is_first_command = {
-            let mut state = self.state();
-            state.families.insert(family.number);
-            if kind != Kind::Server {
-                state.commands += 1;
-                state.crowded = state.commands > 1;
-            }
-            kind != Kind::Server && !state.crowded
-        };
-        if is_first_command {
-            self.note_older()?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state();
+        state.families.insert(number);
+        let mut is_first = false;
+        if kind != Kind::Server {
+            is_first = state.flying + state.landing == 0;
+            state.crowded = !is_first;
+            state.flying += 1;
+        }
+        drop(state);
+        let family = Family { number, kind, leader: None, group: None, landed: false };
+        if is_first {
+            let older = self.orphans()?;
+            self.state().older = older.iter().map(|orphan| orphan.ident).collect();
         }
         Ok(family)
     }
 
-    /// Runs `start`, which starts a process of this family and returns its pid. Blocks for good once the
-    /// roster is closed.
+    /// Runs `start`, which starts the first process of this family and returns its pid. None if the run is
+    /// being ended: then nothing is started.
     pub fn start<T, E>(
         &self,
         family: &mut Family,
         start: impl FnOnce() -> Result<(T, i32), E>,
-    ) -> Result<T, E> {
-        let _starting: RwLockReadGuard<'_, ()> = self.starting.read().unwrap_or_else(PoisonError::into_inner);
-        let (started, pid) = start()?;
+    ) -> Option<Result<T, E>> {
+        let _in_progress = self.starting.begin()?;
+        let (started, pid) = match start() {
+            Ok(started) => started,
+            Err(error) => return Some(Err(error)),
+        };
         (family.leader, family.group) = (Some(pid), Some(pid));
         let mut state = self.state();
         state.leaders.insert(pid, family.number);
         state.groups.insert(pid, family.number);
-        Ok(started)
+        Some(Ok(started))
+    }
+
+    /// To be called when a command is over, before its remains are dealt with: the last to land takes the
+    /// orphans that nothing tells about.
+    pub fn land(&self, family: &mut Family) {
+        if family.kind != Kind::Server && !family.landed {
+            family.landed = true;
+            let mut state = self.state();
+            state.flying -= 1;
+            state.landing += 1;
+        }
     }
 
     /// To be called when the family's first process has been reaped: its pid may be used again.
@@ -151,135 +158,12 @@ impl Roster {
         format!("{}{}", self.prefix, family.number)
     }
 
-    /// Whether there may be orphans: children of ours that nobody here started. Costs one read.
-    fn may_have_orphans(&self) -> io::Result<bool> {
-        let children = table::children_of_first_thread()?;
-        if children.is_empty() {
-            return Ok(false);
-        }
-        let state = self.state();
-        Ok(children.iter().any(|pid| !state.leaders.contains_key(pid)))
-    }
-
-    /// Whether `family`, whose first process has ended, left anyone behind. Costs one read if there are
-    /// no orphans at all.
-    pub fn left_any(&self, family: &Family) -> io::Result<bool> {
-        Ok(self.may_have_orphans()? && self.orphans()?.iter().any(|orphan| self.belongs(orphan, family)))
-    }
-
-    /// Reaps orphans that have ended, as init would: scripts that wait for a pid to disappear rely on it.
-    /// Costs one system call if no child has ended; never waits.
-    pub fn reap(&self) -> io::Result<()> {
-        let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        if matches!(waitid(WaitId::All, peek), Ok(Some(_)))
-            && self.may_have_orphans()?
-            && let Ok(_all_entered) = self.starting.try_write()
-        {
-            self.orphans_among(&children_of_first_thread()?)?;
-        }
-        Ok(())
-    }
-
-    fn orphans(&self) -> io::Result<Vec<Entry>> {
-        let _all_entered = self.starting.write().unwrap_or_else(PoisonError::into_inner);
-        self.orphans_among(&children_of_first_thread()?)
-    }
-
-    /// The living orphans among our children. Those that have ended are reaped. All that we started must
-    /// be entered at this moment (`starting` held for writing).
-    fn orphans_among(&self, children: &[Entry]) -> io::Result<Vec<Entry>> {
-        let ours = rustix::process::getpgrp().as_raw_nonzero().get();
-        let state = self.state();
-        let mut orphans = Vec::new();
-        for child in children {
-            // Commands and servers lead groups of their own. A child in our group was started around this
-            // module (by a test, or a library): it is not ours to end, and its status not ours to take.
-            if child.group == ours || state.leaders.contains_key(&child.ident.pid) {
-                continue;
-            }
-            if !child.zombie {
-                orphans.push(child.clone());
-            } else if let Some(pid) = Pid::from_raw(child.ident.pid) {
-                match waitpid(Some(pid), WaitOptions::NOHANG) {
-                    Ok(_) | Err(Errno::CHILD) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(orphans)
-    }
-
-    /// Notes the orphans of before: no command now beginning has anything to do with them.
-    fn note_older(&self) -> io::Result<()> {
-        let older = if self.may_have_orphans()? { self.orphans()? } else { Vec::new() };
-        self.state().older = older.iter().map(|orphan| orphan.ident).collect();
-        Ok(())
-    }
-
-    /// Everyone alive who belongs to `family`, parents first: below its first process, and orphans that
-    /// it must have left, with all below them.
-    pub fn members(&self, family: &Family) -> io::Result<Vec<Entry>> {
-        let _all_entered = self.starting.write().unwrap_or_else(PoisonError::into_inner);
-        let table = table::snapshot()?;
-        let tree = Tree::of(&table);
-        let children: Vec<Entry> = tree.children(table::me()).iter().copied().cloned().collect();
-        let mut roots = self.orphans_among(&children)?;
-        roots.retain(|orphan| self.belongs(orphan, family));
-        roots.extend(children.iter().find(|child| Some(child.ident.pid) == family.leader).cloned());
-        let mut members = Vec::new();
-        for root in roots {
-            members.extend(tree.below(root.ident.pid, |_| false).into_iter().cloned());
-            members.push(root);
-        }
-        members.retain(|member| !member.zombie);
-        Ok(members)
-    }
-
-    /// Whether `family` has to look after this orphan.
-    fn belongs(&self, orphan: &Entry, family: &Family) -> bool {
-        match self.owner(orphan) {
-            Owner::Family(number) => number == family.number,
-            // Left over from one that ended before: nobody else will come for it.
-            Owner::Finished => family.kind != Kind::Server,
-            Owner::Unknown => match family.kind {
-                Kind::Command => self.state().commands <= 1,
-                // Better to spare another's than to end the new core.
-                Kind::Step => true,
-                Kind::Server => false,
-            },
-            Owner::Spared => false,
-        }
-    }
-
-    /// Whether `member` is surely this family's: false for one that another command may have started.
-    pub fn is_certain(&self, family: &Family, member: &Entry) -> bool {
-        let crowded = self.state().crowded;
-        !crowded || self.owner(member) == Owner::Family(family.number)
-    }
-
-    fn owner(&self, orphan: &Entry) -> Owner {
-        let mark = table::variable(orphan.ident.pid, COMMAND_VARIABLE);
-        let number = mark.and_then(|mark| mark.strip_prefix(&self.prefix)?.parse::<u64>().ok());
-        let state = self.state();
-        if state.released.holds(orphan) {
-            return Owner::Spared;
-        }
-        match number.or_else(|| state.groups.get(&orphan.group).copied()) {
-            Some(number) if state.families.contains(&number) => Owner::Family(number),
-            Some(_) => Owner::Finished,
-            None if state.older.contains(&orphan.ident) => Owner::Spared,
-            None => Owner::Unknown,
-        }
-    }
-
-    /// Lets everyone whom `family`, whose first process has ended, left behind live on, now and after the run, and returns them.
-    pub fn release(&self, family: &Family) -> io::Result<Vec<Entry>> {
-        let members = self.members(family)?;
+    /// Lets the `members` that `family` left behind live on, now and after the run.
+    pub fn release(&self, family: &Family, members: &[Entry]) {
         if !members.is_empty() {
             let command = Mark::Command(self.mark(family));
             self.add_released(members.iter().flat_map(marks_of).chain([command]));
         }
-        Ok(members)
     }
 
     /// Releases also what released daemons have started since.
@@ -319,41 +203,20 @@ impl Roster {
         Ok(self.state().released.not_released_below(table::me(), &table))
     }
 
-    /// From now on nothing starts, for good. Waits for those that are being started, but no longer than
-    /// `limit`: starting may hang on a broken disk, and ending must not.
+    /// From now on nothing starts, for good. Waits up to `limit` for those that are being started.
     pub fn close(&self, limit: Duration) {
-        self.closed.store(true, Ordering::Release);
-        let begun = Instant::now();
-        loop {
-            match self.starting.try_write() {
-                Ok(guard) => return std::mem::forget(guard),
-                Err(TryLockError::Poisoned(poisoned)) => return std::mem::forget(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) if begun.elapsed() >= limit => return,
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
-            }
-        }
+        self.starting.close(limit);
     }
 
+    /// The run is being ended: what commands now report is our doing, not theirs.
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.starting.is_closed()
     }
-}
-
-/// Forgets a number that may already be another family's.
-fn forget(numbers: &mut HashMap<i32, u64>, pid: i32, family: u64) {
-    if numbers.get(&pid) == Some(&family) {
-        numbers.remove(&pid);
-    }
-}
-
-/// The entries of the first thread's children: all orphans are among them.
-fn children_of_first_thread() -> io::Result<Vec<Entry>> {
-    let pids = table::children_of_first_thread()?;
-    pids.into_iter().filter_map(|pid| table::entry(pid).transpose()).collect()
 }
 
 impl Drop for Family {
     fn drop(&mut self) {
+        ROSTER.land(self);
         ROSTER.reaped(self);
         let mut state = ROSTER.state();
         if let Some(group) = self.group {
@@ -361,7 +224,14 @@ impl Drop for Family {
         }
         state.families.remove(&self.number);
         if self.kind != Kind::Server {
-            state.commands -= 1;
+            state.landing -= 1;
         }
+    }
+}
+
+/// Forgets a number that may already be another family's.
+fn forget(numbers: &mut HashMap<i32, u64>, pid: i32, family: u64) {
+    if numbers.get(&pid) == Some(&family) {
+        numbers.remove(&pid);
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub fn to_end(mut self, command: &Command, cancel: &Cancel) -> Outcome {
+    pub fn into_outcome(mut self, command: &Command, cancel: &Cancel) -> Outcome {
         let finished = self.finish(command, cancel);
         let (mut exit, left_behind) = finished.unwrap_or_else(|error| {
             self.abandon();
@@ -53,7 +53,9 @@ impl Run {
     }
 
     fn finish(&mut self, command: &Command, cancel: &Cancel) -> io::Result<(Exit, Vec<LeftBehind>)> {
-        match self.streams.wait(command.timeout, cancel)? {
+        let over = self.streams.wait(command.timeout, cancel)?;
+        ROSTER.land(&mut self.family);
+        match over {
             Over::Ended => {
                 self.streams.drain()?;
                 let left = match command.daemons {
@@ -73,14 +75,15 @@ impl Run {
         let ended = self.end(command, cancel)?;
         self.streams.drain()?;
         self.child.try_wait()?;
-        Ok(ended.survivors.iter().map(|entry| self.left_behind(entry, Fate::Survived)).collect())
+        Ok(ended.survivors.iter().map(|entry| left_behind(entry, Fate::Survived, true)).collect())
     }
 
     /// The output is still read meanwhile: who ends in order may have much to say.
     fn end(&mut self, command: &Command, cancel: &Cancel) -> io::Result<Ended> {
         let Run { family, streams, .. } = self;
         let patience = Patience { grace: command.grace, hurry: Some(cancel), kill: KILL_LIMIT };
-        ending::end(patience, || ROSTER.members(family), |pause| streams.pump_for(pause))
+        let members = || Ok(ROSTER.members(family)?.into_iter().map(|member| member.entry).collect());
+        ending::end(patience, members, |pause| streams.pump_for(pause))
     }
 
     fn end_left_behind(&mut self, command: &Command, cancel: &Cancel) -> io::Result<Vec<LeftBehind>> {
@@ -90,13 +93,14 @@ impl Run {
             self.streams.pump_for(SETTLE_LOOK);
             members = ROSTER.members(&self.family)?;
         }
-        // Asked now: of one that has ended nothing can be told.
-        let mut left: Vec<LeftBehind> = members.iter().map(|m| self.left_behind(m, Fate::Ended)).collect();
+        let mut left: Vec<LeftBehind> =
+            members.iter().map(|member| left_behind(&member.entry, Fate::Ended, member.certain)).collect();
         if !members.is_empty() {
             for survivor in self.end(command, cancel)?.survivors {
-                let survivor = self.left_behind(&survivor, Fate::Survived);
-                left.retain(|known| known.pid != survivor.pid);
-                left.push(survivor);
+                match left.iter_mut().find(|known| known.pid == survivor.ident.pid.unsigned_abs()) {
+                    Some(known) => known.fate = Fate::Survived,
+                    None => left.push(left_behind(&survivor, Fate::Survived, false)),
+                }
             }
         }
         self.streams.drain()?;
@@ -104,19 +108,14 @@ impl Run {
     }
 
     fn release_left_behind(&mut self) -> io::Result<Vec<LeftBehind>> {
-        let members = ROSTER.release(&self.family)?;
+        let members = ROSTER.members(&self.family)?;
+        let left = members.iter().map(|member| left_behind(&member.entry, Fate::Released, member.certain));
+        let left = left.collect();
+        let entries: Vec<Entry> = members.into_iter().map(|member| member.entry).collect();
+        ROSTER.release(&self.family, &entries);
         // What the holder can't take just now, the guard tells it at a later tick.
         worker::tell_holder()?;
-        Ok(members.iter().map(|member| self.left_behind(member, Fate::Released)).collect())
-    }
-
-    fn left_behind(&self, entry: &Entry, fate: Fate) -> LeftBehind {
-        LeftBehind {
-            pid: entry.ident.pid.unsigned_abs(),
-            name: entry.name.clone(),
-            fate,
-            certain: ROSTER.is_certain(&self.family, entry),
-        }
+        Ok(left)
     }
 
     /// Something of ours failed: what runs must not go on unseen.
@@ -128,4 +127,8 @@ impl Run {
         }
         let _ = self.child.try_wait();
     }
+}
+
+fn left_behind(entry: &Entry, fate: Fate, certain: bool) -> LeftBehind {
+    LeftBehind { pid: entry.ident.pid.unsigned_abs(), name: entry.name.clone(), fate, certain }
 }

@@ -119,7 +119,8 @@ impl Server {
     }
 
     fn end(&mut self, patience: Patience<'_>) -> io::Result<usize> {
-        let ended = ending::end(patience, || ROSTER.members(&self.family), std::thread::sleep)?;
+        let members = || Ok(ROSTER.members(&self.family)?.into_iter().map(|member| member.entry).collect());
+        let ended = ending::end(patience, members, std::thread::sleep)?;
         // Its end is seen a moment after the last of its threads is gone from the table.
         let handle = &self.handle;
         if ended.survivors.is_empty() {

@@ -13,7 +13,7 @@ use super::cancel::Cancel;
 
 /// Turns SIGINT and SIGTERM into a cancellation, for as long as it lives: the first one cancels with its
 /// name as the reason, a further SIGINT asks those who are ending to hurry. A signal that whoever started
-/// us had ignored stays ignored.
+/// us had ignored stays ignored. Once it is dropped, both are ignored: listen until the very end.
 #[derive(Debug)]
 pub struct Listener {
     handle: Handle,

@@ -50,6 +50,8 @@ pub enum StartError {
     NoFolder { folder: PathBuf },
     #[error("cannot create the log {}: {source}", path.display())]
     Log { path: PathBuf, source: io::Error },
+    #[error("the run is being ended: nothing is started any more")]
+    Ending,
     #[error("the system refused to start {program}: {source}")]
     System { program: String, source: io::Error },
 }
@@ -101,13 +103,13 @@ pub(super) fn start(recipe: Recipe<'_>, family: &mut Family) -> Result<Started, 
     if let Some(User { uid, gid }) = recipe.user {
         command.uid(uid).gid(gid);
     }
-    let child = ROSTER
-        .start(family, || {
-            let child = command.spawn()?;
-            let pid = Pid::from_child(&child).as_raw_nonzero().get();
-            Ok((child, pid))
-        })
-        .map_err(|source| explain(source, &path, recipe.folder))?;
+    let spawn = || {
+        let child = command.spawn()?;
+        let pid = Pid::from_child(&child).as_raw_nonzero().get();
+        Ok((child, pid))
+    };
+    let child = ROSTER.start(family, spawn).ok_or(StartError::Ending)?;
+    let child = child.map_err(|source| explain(source, &path, recipe.folder))?;
     watch(child, family, &path)
 }
 
@@ -144,7 +146,7 @@ fn find(
         let seen = folder.map_or_else(|| candidate.clone(), |folder| folder.join(&candidate));
         match access(&seen, Access::EXEC_OK) {
             Ok(()) if seen.is_file() => return Ok(candidate),
-            Ok(()) => {}
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(error) if seen.is_file() => denied = denied.or(Some((seen, error))),
             Err(_) => {}
         }

@@ -3,11 +3,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, ioctl_fionread, read};
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::cancel::Cancel;
 use super::capture::{Capture, Excerpt, Keeper};
@@ -83,8 +85,8 @@ impl Streams {
     /// One wait, and one read of each stream that has something.
     fn pump(&mut self, limit: Duration, cancel: Option<&Cancel>) -> io::Result<()> {
         let mut fds = Vec::with_capacity(4);
-        let stdout = self.stdout.pipe.as_ref().map(|pipe| enlist(&mut fds, pipe));
-        let stderr = self.stderr.pipe.as_ref().map(|pipe| enlist(&mut fds, pipe));
+        let stdout = self.stdout.pipe.as_ref().map(|pipe| enlist(&mut fds, &pipe.ours));
+        let stderr = self.stderr.pipe.as_ref().map(|pipe| enlist(&mut fds, &pipe.ours));
         let end = self.ended.is_none().then(|| enlist(&mut fds, &self.handle));
         if let Some(cancel) = cancel {
             enlist(&mut fds, cancel);
@@ -124,14 +126,29 @@ fn enlist<'a>(fds: &mut Vec<PollFd<'a>>, fd: &'a impl AsFd) -> usize {
 
 /// One of them.
 pub(super) struct Stream {
-    /// None once it has ended, or if it does not come to us.
-    pipe: Option<OwnedFd>,
+    /// None if it does not come to us.
+    pipe: Option<Pipe>,
     kept: Keeper,
 }
 
+/// Our end, and a copy of the process's: while that is open there is no end of file. None is needed, as
+/// the capture ends with the process, and each would wake us once more for every command.
+struct Pipe {
+    ours: OwnedFd,
+    _theirs: OwnedFd,
+}
+
 impl Stream {
-    pub fn new(pipe: Option<OwnedFd>, keep: Capture) -> Stream {
-        Stream { pipe, kept: Keeper::new(keep) }
+    /// A stream that goes elsewhere: empty.
+    pub fn none() -> Stream {
+        Stream { pipe: None, kept: Keeper::new(Capture { head: 0, tail: 0 }) }
+    }
+
+    /// A stream that comes to us, and the process's end of it.
+    pub fn captured(keep: Capture) -> io::Result<(Stream, Stdio)> {
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+        let stdio = Stdio::from(theirs.try_clone()?);
+        Ok((Stream { pipe: Some(Pipe { ours, _theirs: theirs }), kept: Keeper::new(keep) }, stdio))
     }
 
     /// Reads once; returns how many bytes. The pipe must be readable, or this would wait.
@@ -139,8 +156,7 @@ impl Stream {
         let Some(pipe) = &self.pipe else { return Ok(0) };
         chunk.clear();
         chunk.reserve_exact(CHUNK);
-        match read(pipe, spare_capacity(chunk)) {
-            Ok(0) => self.pipe = None,
+        match read(&pipe.ours, spare_capacity(chunk)) {
             Ok(_) => self.kept.push(chunk),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -150,10 +166,10 @@ impl Stream {
 
     fn drain(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
         let mut held = match &self.pipe {
-            Some(pipe) => ioctl_fionread(pipe)?,
+            Some(pipe) => ioctl_fionread(&pipe.ours)?,
             None => 0,
         };
-        while held > 0 && self.pipe.is_some() {
+        while held > 0 {
             held = held.saturating_sub(self.read(chunk)? as u64);
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +35,7 @@ const HOOK_LIMIT: Duration = Duration::from_millis(300);
 const END_PATIENCE: Patience<'static> =
     Patience { grace: Duration::from_secs(1), hurry: None, kill: Duration::from_secs(3) };
 
+static LOST: AtomicBool = AtomicBool::new(false);
 type Hook = Box<dyn FnOnce() + Send>;
 static LIFELINE: OnceLock<WorkersEnd> = OnceLock::new();
 static LOST_HOLDER: Mutex<Option<Hook>> = Mutex::new(None);
@@ -46,8 +48,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker without a holder, for tests of single parts: orphans are reaped and commands end what they
-    /// started, but nothing outlives this process to clean up after it.
+    /// A worker without a holder, for tests of single parts: commands end what they started and can be told
+    /// by its mark or group, but nothing outlives this process to clean up after it.
     ///
     /// # Errors
     /// The system refuses to let this process inherit orphans, or to start a thread.
@@ -66,6 +68,7 @@ impl Worker {
             Ok(_) | Err(Errno::PERM) => {}
             Err(error) => return Err(HoldError::system("begin a session", error)),
         }
+        ROSTER.know_all();
         // Only the first is ever set: this process becomes a worker once.
         let lifeline = LIFELINE.get_or_init(|| lifeline);
         Worker::begin(Some(lifeline))
@@ -88,13 +91,23 @@ impl Worker {
     /// Ends all that is still there, except the released, and lets nothing start any more. Returns those
     /// that could not be ended.
     pub(super) fn finish(self) -> io::Result<Vec<Entry>> {
+        leave_it_to_the_guard();
         ROSTER.close(END_PATIENCE.grace);
         let begun = Instant::now();
         // The holder would end the released daemons that it does not know.
         while !tell_holder()? && begun.elapsed() < END_PATIENCE.grace {
             std::thread::sleep(TICK);
         }
-        ending::end(END_PATIENCE, || ROSTER.everyone(), std::thread::sleep).map(|ended| ended.survivors)
+        let ended = ending::end(END_PATIENCE, || ROSTER.everyone(), std::thread::sleep);
+        leave_it_to_the_guard();
+        ended.map(|ended| ended.survivors)
+    }
+}
+
+/// If the holder was lost, the guard is about to end this process, and has a hook to run before.
+fn leave_it_to_the_guard() {
+    while LOST.load(Ordering::Acquire) {
+        std::thread::park();
     }
 }
 
@@ -138,6 +151,7 @@ fn is_broken(lifeline: &WorkersEnd) -> bool {
 
 /// The holder was killed, and with it everybody's hope of an orderly end.
 fn lost_holder() -> ! {
+    LOST.store(true, Ordering::Release);
     ROSTER.close(CLOSE_LIMIT);
     // Nobody is left to hear of survivors or errors.
     let _ = ending::end(LOST_PATIENCE, || ROSTER.everyone(), std::thread::sleep);
