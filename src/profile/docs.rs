@@ -4,7 +4,7 @@
 use super::complete::complete;
 use super::decode::expected;
 use super::fields::{self, Apart};
-use super::schema::schema_text;
+use super::schema::schema;
 use crate::model::field::{Field, FieldKind, Presence};
 use crate::model::{Args, Metric, MetricKind};
 use crate::probe::{self, Probe};
@@ -154,7 +154,7 @@ fn hold(name: &str, rendered: &str) {
 fn the_pages_of_docs_are_those_of_the_code() {
     hold("probes.md", &probes_page(probe::registry()));
     hold("profile.md", &profile_page(&read("profile.md")));
-    hold("profile.schema.json", &schema_text());
+    hold("profile.schema.json", &format!("{:#}\n", schema()));
 }
 
 #[test]
