@@ -600,3 +600,17 @@ fn ten_thousand_gates_are_loaded_and_planned() {
     println!("{} bytes loaded in {loaded:?}, planned in {:?}", text.len(), started.elapsed() - loaded);
     assert_eq!(plan.selected().count(), 10_000);
 }
+
+#[test]
+fn the_profiles_of_this_repository_are_sound() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let profiles: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    assert!(!profiles.is_empty());
+    for path in profiles {
+        match Profile::load(&path) {
+            Ok(profile) => assert!(profile.warnings.is_empty(), "{}", Faults(profile.warnings)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
