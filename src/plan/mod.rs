@@ -1,17 +1,18 @@
-//! Profile and selection → plan: which gates run, in which order, on which services. A pure function: it reads no
-//! file, reaches nothing and knows no time.
+//! Profile and selection → plan: which gates run, in which order, on which services. A pure function of the two and of
+//! the files that inits take their steps from: it reaches nothing and knows no time.
 //!
 //! It knows nothing of how gates are run or services provided.
 
 mod select;
 
-pub use select::{Selection, SelectionError, phase};
+pub use select::{Selection, SelectionError};
 
 use crate::condition::Condition;
-use crate::model::event::{FileDigest, PlannedService};
+use crate::model::event::{FileDigest, PlannedService, PlannedStep};
 use crate::model::{Gate, GateId, Phase};
 use crate::probe::Probe;
-use crate::profile::{Profile, Service, graph};
+use crate::profile::{COMMAND_LINE, CheckedGate, Profile, Service, graph};
+use select::Role;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
@@ -21,14 +22,13 @@ pub struct Plan {
     /// The environment's name.
     pub environment: String,
     /// The profile's file, where there is one.
-    pub profile: Option<FileDigest>,
-    /// Services that the gates that run use, with those that these need, each after those that it needs.
+    pub file: Option<FileDigest>,
+    /// Services that the selected gates use, with those that these need, each after those that it needs.
     pub services: Vec<Service>,
     /// All gates of the profile, also those that do not run: phases in order, and in a phase each gate after those
     /// that it needs, otherwise as in the profile.
     pub gates: Vec<PlannedGate>,
-    /// How the selection was made, in the words of the flags; nothing where all gates run. A run of a selection
-    /// never signs anything off.
+    /// How the selection was made, in the words of the flags; nothing where all gates run.
     pub selection: Option<String>,
 }
 
@@ -41,56 +41,52 @@ pub struct PlannedGate {
     pub condition: Condition,
     /// What measures.
     pub probe: &'static dyn Probe,
-    /// Whether it runs, and why.
-    pub role: Role,
-}
-
-/// Whether a gate runs, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Role {
-    /// It is selected.
-    Selected,
-    /// It runs because a selected gate needs it.
-    SetUp,
-    /// It does not run, for this reason.
-    LeftOut(String),
-}
-
-impl PlannedGate {
-    /// Whether it is selected itself.
-    pub fn selected(&self) -> bool {
-        self.role == Role::Selected
-    }
-
-    /// Whether it runs: selected, or needed by one that is.
-    pub fn runs(&self) -> bool {
-        !matches!(self.role, Role::LeftOut(_))
-    }
+    /// The steps that it will take, where it changes things in steps; none where it does not run.
+    pub steps: Vec<PlannedStep>,
+    /// Whether it runs: it was asked for, or a gate that was asked for needs it.
+    pub selected: bool,
+    /// Whether it runs only because a gate that was asked for needs it.
+    pub set_up: bool,
+    /// Why it does not run; empty where it does.
+    pub reason: String,
 }
 
 impl fmt::Debug for PlannedGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlannedGate")
             .field("gate", &self.gate)
-            .field("role", &self.role)
+            .field("selected", &self.selected)
+            .field("set_up", &self.set_up)
             .finish_non_exhaustive()
     }
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A selection that can't be what was meant.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// The files that a gate's steps come from.
+    #[error("{0}")]
+    Steps(String),
 }
 
 impl Plan {
     /// Resolves a selection of a profile's gates.
     ///
     /// # Errors
-    /// Names that select nothing, with the nearest right one; a selection that leaves no gate to run.
-    pub fn new(profile: &Profile, selection: &Selection) -> Result<Plan, SelectionError> {
+    /// Names that select nothing, with the nearest right one; a selection that leaves no gate to run; files of a
+    /// selected gate's steps that are not there.
+    pub fn new(profile: &Profile, selection: &Selection) -> Result<Plan, PlanError> {
         let needs = needs(profile);
         let roles = select::roles(profile, selection, &needs)?;
-        let gates = graph::order(&needs, |number| profile.gates[number].gate.phase);
-        let gates: Vec<PlannedGate> =
-            gates.into_iter().map(|number| planned(profile, number, &roles)).collect();
+        let order = graph::order(&needs, |number| profile.gates[number].gate.phase);
+        let gates = order.into_iter().map(|number| planned(&profile.gates[number], &roles[number]));
+        let gates = gates.collect::<Result<Vec<PlannedGate>, PlanError>>()?;
         Ok(Plan {
             environment: profile.environment.clone(),
-            profile: profile.file.clone(),
+            file: profile.file.clone(),
             services: services(profile, &gates),
             gates,
             selection: selection.to_words(),
@@ -103,8 +99,8 @@ impl Plan {
     }
 
     /// The gates that run, in order.
-    pub fn running(&self) -> impl Iterator<Item = &PlannedGate> {
-        self.gates.iter().filter(|gate| gate.runs())
+    pub fn selected(&self) -> impl Iterator<Item = &PlannedGate> {
+        self.gates.iter().filter(|gate| gate.selected)
     }
 
     /// The gate of an id.
@@ -114,7 +110,7 @@ impl Plan {
 
     /// The phases that have gates that run, in order.
     pub fn phases(&self) -> Vec<Phase> {
-        let run = |phase: &Phase| self.running().any(|gate| gate.gate.phase == *phase);
+        let run = |phase: &Phase| self.selected().any(|gate| gate.gate.phase == *phase);
         Phase::ALL.into_iter().filter(run).collect()
     }
 
@@ -134,14 +130,30 @@ fn needs(profile: &Profile) -> Vec<Vec<usize>> {
     profile.gates.iter().map(|gate| needs(&gate.gate)).collect()
 }
 
-fn planned(profile: &Profile, number: usize, roles: &[Role]) -> PlannedGate {
-    let checked = &profile.gates[number];
-    PlannedGate {
-        gate: checked.gate.clone(),
-        condition: checked.condition.clone(),
-        probe: checked.probe,
-        role: roles[number].clone(),
+fn planned(checked: &CheckedGate, role: &Role) -> Result<PlannedGate, PlanError> {
+    let CheckedGate { gate, condition, probe } = checked;
+    let (selected, reason) = match role {
+        Role::LeftOut(reason) => (false, reason.clone()),
+        Role::Asked | Role::SetUp => (true, String::new()),
+    };
+    let steps =
+        if selected { probe.steps(&gate.with).map_err(|why| steps_fault(gate, &why))? } else { Vec::new() };
+    Ok(PlannedGate {
+        gate: gate.clone(),
+        condition: condition.clone(),
+        probe: *probe,
+        steps,
+        selected,
+        set_up: *role == Role::SetUp,
+        reason,
+    })
+}
+
+fn steps_fault(gate: &Gate, why: &str) -> PlanError {
+    if gate.at.file == COMMAND_LINE {
+        return PlanError::Steps(why.to_owned());
     }
+    PlanError::Steps(format!("{}: gate `{}`: {why}", gate.at, gate.id))
 }
 
 /// The services of the gates that run, with what these services need.
@@ -150,7 +162,7 @@ fn services(profile: &Profile, gates: &[PlannedGate]) -> Vec<Service> {
     let needs = |service: &Service| service.needs.iter().filter_map(number).collect();
     let needs: Vec<Vec<usize>> = profile.services.iter().map(needs).collect();
     let used: HashSet<&String> =
-        gates.iter().filter(|gate| gate.runs()).flat_map(|gate| &gate.gate.uses).collect();
+        gates.iter().filter(|gate| gate.selected).flat_map(|gate| &gate.gate.uses).collect();
     let wanted = closure(used.into_iter().filter_map(number), &needs);
     let ordered = graph::order(&needs, |_| ());
     ordered
@@ -181,23 +193,23 @@ mod tests {
         Plan::new(&parse(SHOP).unwrap(), selection).map_err(|error| error.to_string())
     }
 
-    fn ids(gates: impl IntoIterator<Item = PlannedGate>) -> Vec<String> {
-        gates.into_iter().map(|gate| gate.gate.id.to_string()).collect()
+    fn only(id: &str) -> Selection {
+        Selection { only: vec![id.to_owned()], ..Selection::default() }
     }
 
     #[test]
     fn gates_run_by_phase_after_what_they_need_and_otherwise_as_written() {
         let plan = plan(&Selection::default()).unwrap();
-        assert_eq!(ids(plan.gates.clone()), ["redis-ping", "kafka-init", "kafka-topics", "shop-answers"]);
-        assert!(plan.gates.iter().all(PlannedGate::selected) && !plan.partial());
+        let ids: Vec<&str> = plan.gates.iter().map(|planned| planned.gate.id.as_str()).collect();
+        assert_eq!(ids, ["redis-ping", "kafka-init", "kafka-topics", "shop-answers"]);
+        assert!(plan.gates.iter().all(|planned| planned.selected && !planned.set_up) && !plan.partial());
         assert_eq!(plan.phases(), [Phase::Infra, Phase::Readiness]);
     }
 
     #[test]
-    fn services_are_those_that_running_gates_use_and_what_these_need() {
-        let names = |only: &str| -> Vec<String> {
-            let plan = plan(&Selection { only: vec![only.to_owned()], ..Selection::default() }).unwrap();
-            plan.services.into_iter().map(|service| service.name).collect()
+    fn services_are_those_that_selected_gates_use_and_what_these_need() {
+        let names = |id: &str| -> Vec<String> {
+            plan(&only(id)).unwrap().services.into_iter().map(|service| service.name).collect()
         };
         assert_eq!(names("redis-ping"), ["redis"]);
         assert_eq!(names("kafka-init"), ["redis", "kafka"]);
@@ -205,14 +217,33 @@ mod tests {
 
     #[test]
     fn what_a_selected_gate_needs_runs_as_set_up() {
-        let plan =
-            plan(&Selection { only: vec!["kafka-topics".to_owned()], ..Selection::default() }).unwrap();
-        let role = |id: &str| plan.gate(&GateId::new(id).unwrap()).unwrap().role.clone();
-        assert_eq!(role("kafka-topics"), Role::Selected);
-        assert_eq!(role("kafka-init"), Role::SetUp);
-        assert_eq!(role("redis-ping"), Role::LeftOut("not selected".to_owned()));
-        assert_eq!(plan.running().count(), 2);
+        let plan = plan(&only("kafka-topics")).unwrap();
+        let role = |id: &str| {
+            let planned = plan.gate(&GateId::new(id).unwrap()).unwrap();
+            (planned.selected, planned.set_up, planned.reason.as_str())
+        };
+        assert_eq!(role("kafka-topics"), (true, false, ""));
+        assert_eq!(role("kafka-init"), (true, true, ""));
+        assert_eq!(role("redis-ping"), (false, false, "not selected"));
         assert!(plan.partial());
-        assert_eq!(plan.gates.len(), 4);
+        assert_eq!((plan.selected().count(), plan.gates.len()), (2, 4));
+    }
+
+    #[test]
+    fn steps_are_announced_by_those_that_run() {
+        let plan = plan(&only("kafka-init")).unwrap();
+        let steps: Vec<&str> =
+            plan.gates.iter().flat_map(|planned| &planned.steps).map(|step| step.name.as_str()).collect();
+        assert_eq!(steps, ["create_shop.orders.v1"]);
+    }
+
+    #[test]
+    fn steps_whose_files_are_not_there_are_told_with_the_gate() {
+        let text =
+            SHOP.replace("with = { topics = [\"shop.orders.v1\"] }", "with = { topics = [\"absent\"] }");
+        let profile = parse(&text).unwrap();
+        let told = Plan::new(&profile, &Selection::default()).unwrap_err().to_string();
+        assert_eq!(told, "gates/x.toml:49:6: gate `kafka-init`: topics file not found: absent");
+        assert!(Plan::new(&profile, &only("redis-ping")).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Which gates of a profile run.
 
-use super::{Role, closure};
+use super::closure;
 use crate::model::{Gate, Phase};
 use crate::profile::names::{self, quoted};
 use crate::profile::{Profile, graph};
@@ -16,7 +16,7 @@ pub struct Selection {
     /// Tags; empty for all.
     pub tags: Vec<String>,
     /// Phases; empty for all.
-    pub phases: Vec<Phase>,
+    pub phases: Vec<String>,
 }
 
 impl Selection {
@@ -27,9 +27,12 @@ impl Selection {
 
     /// The selection in the words of the flags; nothing where everything is selected.
     pub fn to_words(&self) -> Option<String> {
-        let phases: Vec<String> = self.phases.iter().map(Phase::to_string).collect();
-        let flags =
-            [("--only", &self.only), ("--skip", &self.skip), ("--tag", &self.tags), ("--phase", &phases)];
+        let flags = [
+            ("--only", &self.only),
+            ("--skip", &self.skip),
+            ("--tag", &self.tags),
+            ("--phase", &self.phases),
+        ];
         let words =
             flags.iter().flat_map(|(flag, values)| values.iter().map(move |value| format!("{flag} {value}")));
         let words: Vec<String> = words.collect();
@@ -48,15 +51,15 @@ pub enum SelectionError {
     Nothing(String),
 }
 
-/// The phase of a word.
-///
-/// # Errors
-/// The nearest phase, or all.
-pub fn phase(word: &str) -> Result<Phase, SelectionError> {
-    let known = Phase::ALL.map(Phase::as_str);
-    let unknown =
-        || SelectionError::Unknown(format!("unknown phase {}{}", quoted(word), names::hint(word, known)));
-    Phase::parse(word).ok_or_else(unknown)
+/// Whether a gate runs, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It was asked for.
+    Asked,
+    /// A gate that was asked for needs it.
+    SetUp,
+    /// It does not run, for this reason.
+    LeftOut(String),
 }
 
 /// What each gate of the profile does in a run of the selection.
@@ -69,11 +72,12 @@ pub(super) fn roles(
     let only = matching("--only", &selection.only, &gates)?;
     let skipped = matching("--skip", &selection.skip, &gates)?;
     refuse_unknown_tags(&selection.tags, &gates)?;
+    let phases = phases(&selection.phases)?;
     let asked = |number: usize| {
         let gate = gates[number];
         (selection.only.is_empty() || only.contains(&number))
             && (selection.tags.is_empty() || selection.tags.iter().any(|tag| gate.tags.contains(tag)))
-            && (selection.phases.is_empty() || selection.phases.contains(&gate.phase))
+            && (phases.is_empty() || phases.contains(&gate.phase))
     };
     let missing = missing(&skipped, needs);
     let mut roles = vec![Role::LeftOut("not selected".to_owned()); gates.len()];
@@ -98,7 +102,7 @@ pub(super) fn roles(
         roles[number] = Role::SetUp;
     }
     for number in selected {
-        roles[number] = Role::Selected;
+        roles[number] = Role::Asked;
     }
     Ok(roles)
 }
@@ -156,6 +160,18 @@ fn unknown_gate(flag: &str, pattern: &str, gates: &[&Gate]) -> SelectionError {
     SelectionError::Unknown(format!("{flag}: unknown gate {shown}{hint}"))
 }
 
+fn phases(words: &[String]) -> Result<Vec<Phase>, SelectionError> {
+    let known = Phase::ALL.map(Phase::as_str);
+    let unknown = |word: &str| {
+        SelectionError::Unknown(format!(
+            "--phase: unknown phase {}{}",
+            quoted(word),
+            names::hint(word, known)
+        ))
+    };
+    words.iter().map(|word| Phase::parse(word).ok_or_else(|| unknown(word))).collect()
+}
+
 fn refuse_unknown_tags(tags: &[String], gates: &[&Gate]) -> Result<(), SelectionError> {
     let mut known: Vec<&str> = gates.iter().flat_map(|gate| gate.tags.iter().map(String::as_str)).collect();
     known.sort_unstable();
@@ -210,7 +226,11 @@ mod tests {
 
     fn selected(selection: &Selection) -> Vec<String> {
         let plan = plan(selection).unwrap();
-        plan.gates.iter().filter(|gate| gate.selected()).map(|gate| gate.gate.id.to_string()).collect()
+        plan.gates
+            .iter()
+            .filter(|gate| gate.selected && !gate.set_up)
+            .map(|gate| gate.gate.id.to_string())
+            .collect()
     }
 
     fn refused(selection: &Selection) -> String {
@@ -226,7 +246,7 @@ mod tests {
             selected(&Selection { tags: vec!["fast".into()], ..only(&["kafka-*"]) }),
             ["kafka-topics"]
         );
-        let readiness = Selection { phases: vec![Phase::Readiness], ..Selection::default() };
+        let readiness = Selection { phases: vec!["readiness".into()], ..Selection::default() };
         assert_eq!(selected(&readiness), ["shop-answers"]);
         assert_eq!(selected(&Selection { skip: vec!["*-ping".into()], ..Selection::default() }).len(), 3);
     }
@@ -237,7 +257,7 @@ mod tests {
         let selection = Selection {
             skip: vec!["a".into()],
             tags: vec!["t".into()],
-            phases: vec![Phase::Infra],
+            phases: vec!["infra".into()],
             ..only(&["x", "y-*"])
         };
         assert_eq!(
@@ -261,12 +281,13 @@ mod tests {
         assert_eq!(refused(&skip), "--skip: unknown gate `kafka-topic`; nearest: `kafka-topics`");
         let tag = Selection { tags: vec!["fats".into()], ..Selection::default() };
         assert_eq!(refused(&tag), "--tag: no gate has the tag `fats`; nearest: `fast`");
-        assert_eq!(phase("infa").unwrap_err().to_string(), "unknown phase `infa`; nearest: `infra`");
+        let phase = Selection { phases: vec!["infa".into()], ..Selection::default() };
+        assert_eq!(refused(&phase), "--phase: unknown phase `infa`; nearest: `infra`");
     }
 
     #[test]
     fn selecting_nothing_is_refused() {
-        let none = Selection { phases: vec![Phase::Watch], ..Selection::default() };
+        let none = Selection { phases: vec!["watch".into()], ..Selection::default() };
         assert_eq!(refused(&none), "nothing is selected: no gate fits --phase watch");
         let itself = Selection { skip: vec!["redis-ping".into()], ..only(&["redis-ping"]) };
         assert_eq!(
@@ -278,21 +299,12 @@ mod tests {
     #[test]
     fn a_skipped_gate_never_runs_and_neither_does_what_needs_it() {
         let plan = plan(&Selection { skip: vec!["kafka-init".into()], ..Selection::default() }).unwrap();
-        let left: Vec<(String, Role)> = plan
-            .gates
-            .iter()
-            .filter(|gate| !gate.runs())
-            .map(|gate| (gate.gate.id.to_string(), gate.role.clone()))
-            .collect();
-        let needs = "not selected: it needs kafka-init, which --skip leaves out".to_owned();
-        assert_eq!(
-            left,
-            [
-                ("kafka-init".to_owned(), Role::LeftOut("not selected: --skip leaves it out".to_owned())),
-                ("kafka-topics".to_owned(), Role::LeftOut(needs.clone())),
-                ("shop-answers".to_owned(), Role::LeftOut(needs)),
-            ]
-        );
+        let left = plan.gates.iter().filter(|planned| !planned.selected);
+        let left: Vec<(&str, &str)> =
+            left.map(|planned| (planned.gate.id.as_str(), planned.reason.as_str())).collect();
+        let needs = "not selected: it needs kafka-init, which --skip leaves out";
+        let itself = "not selected: --skip leaves it out";
+        assert_eq!(left, [("kafka-init", itself), ("kafka-topics", needs), ("shop-answers", needs)]);
     }
 
     #[test]

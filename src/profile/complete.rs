@@ -21,7 +21,8 @@ fn object(fields: &[Field], given: &Args) -> Result<Map<String, Value>, String> 
     }
     let mut values = Map::new();
     for field in fields {
-        let value = match (given.get(field.name), field.presence) {
+        let said = given.get(field.name).filter(|value| !value.is_null());
+        let value = match (said, field.presence) {
             (Some(value), _) => {
                 checked(&field.kind, value).map_err(|why| format!("{}: {why}", quoted(field.name)))?
             }
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn defaults_are_filled_in_also_in_tables_within() {
-        let given = json!({"server": "a:1", "topics": [{"topic": "t"}]});
+        let given = json!({"server": "a:1", "timeout": null, "topics": [{"topic": "t"}]});
         let expected = json!({"server": "a:1", "timeout": 5000, "topics": [{"topic": "t", "count": 6}]});
         assert_eq!(completed(given), Ok(expected));
     }

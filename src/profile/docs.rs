@@ -4,7 +4,7 @@
 use super::complete::complete;
 use super::decode::expected;
 use super::fields::{self, Apart};
-use super::schema::schema_text;
+use super::schema::schema;
 use crate::model::field::{Field, FieldKind, Presence};
 use crate::model::{Args, Metric, MetricKind};
 use crate::probe::{self, Probe};
@@ -28,21 +28,34 @@ fn probes_page(probes: &[&dyn Probe]) -> String {
 }
 
 fn probe_section(probe: &dyn Probe) -> String {
-    let example = example(probe.fields());
+    let (least, most) = (example(probe.fields(), false), example(probe.fields(), true));
     let services: Vec<String> = probe.services().iter().map(|kind| format!("`{kind}`")).collect();
     let uses = if services.is_empty() { "no service".to_owned() } else { services.join(", ") };
     let writes = if probe.writes() { " It writes: the gate must say `writes = true`." } else { "" };
-    let mut section = format!("\n## {}\n\n{}\n\nUses: {uses}.{writes}\n", probe.name(), probe.about());
+    let mut section =
+        format!("\n## {}\n\n{}\n\nUses: {uses}.{writes}\n", probe.name(), sentence(probe.about()));
     if !probe.fields().is_empty() {
         section.push('\n');
         section.push_str(&field_table(probe.fields(), &[]));
     }
     section.push_str("\n| observes | as | what |\n| --- | --- | --- |\n");
-    for metric in probe.metrics(&example) {
-        let _ = writeln!(section, "| `{}` | {} | {} |", metric.name, unit(&metric), cell(&metric.about));
+    let (metrics, others) = (probe.metrics(&least), probe.metrics(&most));
+    let in_all = |metric: &Metric| metrics.contains(metric) && others.contains(metric);
+    for metric in metrics.iter().chain(others.iter().filter(|metric| !metrics.contains(metric))) {
+        let some = if in_all(metric) { "" } else { " Depends on the settings." };
+        let about = cell(&sentence(&metric.about));
+        let _ = writeln!(section, "| `{}` | {} | {about}{some} |", metric.name, unit(metric));
     }
-    let _ = writeln!(section, "\nExpects, where the gate does not say: `{}`", probe.expect(&example));
+    let _ = writeln!(section, "\nExpects, where the gate does not say: `{}`", probe.expect(&least));
     section
+}
+
+/// A line as a sentence.
+fn sentence(text: &str) -> String {
+    let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}{end}", characters.as_str())
 }
 
 fn unit(metric: &Metric) -> String {
@@ -77,8 +90,13 @@ fn field_rows(table: &mut String, before: &str, fields: &[Field]) {
             ref kind => expected(kind),
         };
         let name = format!("{before}{}", field.name);
-        let _ =
-            writeln!(table, "| `{name}` | {} | {} | {} |", cell(&takes), cell(&absent), cell(field.about));
+        let _ = writeln!(
+            table,
+            "| `{name}` | {} | {} | {} |",
+            cell(&takes),
+            cell(&absent),
+            cell(&sentence(field.about))
+        );
         match field.kind {
             FieldKind::Table(within) => field_rows(table, &format!("{name}."), within),
             FieldKind::Tables(within) => field_rows(table, &format!("{name}[]."), within),
@@ -91,16 +109,18 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
-/// Settings that are sound by their kinds, for what depends on settings.
-fn example(fields: &[Field]) -> Args {
-    let required = fields.iter().filter(|field| field.presence == Presence::Required);
+/// Settings that are sound by their kinds, for what depends on settings: all of them, or only those that must be there.
+fn example(fields: &[Field], all: bool) -> Args {
+    let given = fields.iter().filter(|field| {
+        field.presence == Presence::Required || (all && field.presence == Presence::Optional)
+    });
     let given: Map<String, Value> =
-        required.map(|field| (field.name.to_owned(), example_value(&field.kind))).collect();
+        given.map(|field| (field.name.to_owned(), example_value(&field.kind, all))).collect();
     complete(fields, &Args::new(given)).unwrap()
 }
 
-fn example_value(kind: &FieldKind) -> Value {
-    let table = |fields: &[Field]| serde_json::to_value(example(fields)).unwrap();
+fn example_value(kind: &FieldKind, all: bool) -> Value {
+    let table = |fields: &[Field]| serde_json::to_value(example(fields, all)).unwrap();
     match kind {
         FieldKind::Text => json!("NAME"),
         FieldKind::Choice(choices) => json!(choices[0]),
@@ -154,7 +174,7 @@ fn hold(name: &str, rendered: &str) {
 fn the_pages_of_docs_are_those_of_the_code() {
     hold("probes.md", &probes_page(probe::registry()));
     hold("profile.md", &profile_page(&read("profile.md")));
-    hold("profile.schema.json", &schema_text());
+    hold("profile.schema.json", &format!("{:#}\n", schema()));
 }
 
 #[test]
@@ -171,7 +191,7 @@ fn every_probe_declares_defaults_that_are_sound_and_expects_what_it_observes() {
     for probe in
         probe::registry().iter().chain(super::samples::PROBES).filter(|probe| probe.name() != "misspelt")
     {
-        let example = example(probe.fields());
+        let example = example(probe.fields(), false);
         if probe.check(&example).is_err() {
             continue;
         }

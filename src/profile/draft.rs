@@ -102,7 +102,8 @@ pub struct GateDraft {
 
 impl GateDraft {
     /// A required gate without needs that is tried once, with the default deadline. Durations in `with` are
-    /// milliseconds and sizes bytes; what is absent is filled in with the probe's defaults.
+    /// milliseconds and sizes bytes; what is absent or null is filled in with the probe's defaults. It may write
+    /// where its probe does: whoever typed the verb asked for that by name.
     ///
     /// # Errors
     /// Settings that do not fit the probe's fields or contradict each other, in words.
@@ -123,7 +124,7 @@ impl GateDraft {
             timeout: TIMEOUT,
             retry: None,
             tags: Vec::new(),
-            writes: Placed::nowhere(false),
+            writes: Placed::nowhere(probe.writes()),
         })
     }
 
@@ -143,14 +144,14 @@ impl GateDraft {
 
     /// Names the services that it measures.
     #[must_use]
-    pub fn uses(mut self, services: &[&str]) -> GateDraft {
+    pub fn uses<N: Into<String>>(mut self, services: impl IntoIterator<Item = N>) -> GateDraft {
         self.uses = Placed::nowhere(placed(services));
         self
     }
 
     /// Names the gates that must have passed before.
     #[must_use]
-    pub fn needs(mut self, gates: &[&str]) -> GateDraft {
+    pub fn needs<N: Into<String>>(mut self, gates: impl IntoIterator<Item = N>) -> GateDraft {
         self.needs = placed(gates);
         self
     }
@@ -175,15 +176,8 @@ impl GateDraft {
         self.retry = Some(Placed::nowhere(retry));
         self
     }
-
-    /// Allows it to write to what it measures.
-    #[must_use]
-    pub fn writes(mut self) -> GateDraft {
-        self.writes = Placed::nowhere(true);
-        self
-    }
 }
 
-fn placed(names: &[&str]) -> Vec<Placed<String>> {
-    names.iter().map(|name| Placed::nowhere((*name).to_owned())).collect()
+fn placed<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Vec<Placed<String>> {
+    names.into_iter().map(|name| Placed::nowhere(name.into())).collect()
 }

@@ -32,7 +32,7 @@ mod tests;
 pub use disk::{FOLDER, MAX_SIZE, find};
 pub use draft::GateDraft;
 pub use fault::{Fault, Faults};
-pub use schema::{schema, schema_text};
+pub use schema::schema;
 pub use source::{COMMAND_LINE, Excerpt};
 
 use crate::condition::Condition;
@@ -162,6 +162,14 @@ impl Profile {
     /// Where there is no such file, it is no text, or it holds faults; all faults at once.
     pub fn load(path: &Path) -> Result<Profile, ProfileError> {
         Profile::load_with(path, probe::registry())
+    }
+
+    /// Reads and checks the file of a name or path, as [`find`] takes it.
+    ///
+    /// # Errors
+    /// As [`Profile::load`].
+    pub fn find(name_or_path: &str) -> Result<Profile, ProfileError> {
+        Profile::load(&find(name_or_path))
     }
 
     /// Reads and checks a file, with these probes.

@@ -1,6 +1,7 @@
 //! Probes and profiles for tests of the profile and the plan: they declare all kinds of settings and measure nothing.
 
 use super::{Faults, Profile};
+use crate::model::event::PlannedStep;
 use crate::model::field::{Field, FieldKind};
 use crate::model::units::Unit;
 use crate::model::{Args, Metric, ServiceKind};
@@ -59,9 +60,21 @@ impl Probe for Sample {
         Ok(())
     }
 
+    fn steps(&self, args: &Args) -> Result<Vec<PlannedStep>, String> {
+        match (self.name, args.texts("topics").as_slice()) {
+            ("kafka_init", ["absent", ..]) => Err("topics file not found: absent".to_owned()),
+            ("kafka_init", topics) => Ok(topics.iter().map(|topic| step(topic)).collect()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn measure(&self, _args: &Args, _context: &Context<'_>) -> Result<Measurement, ProbeError> {
         Err(ProbeError::new("a sample measures nothing"))
     }
+}
+
+fn step(topic: &str) -> PlannedStep {
+    PlannedStep { name: format!("create_{topic}"), command: format!("create topic {topic}") }
 }
 
 const CONFIG: &[Field] = &[

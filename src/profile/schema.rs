@@ -27,13 +27,13 @@ fn size() -> String {
 const NAME: &str = "^[a-z][a-z0-9_-]{0,99}$";
 const ID: &str = "^[a-z][a-z0-9_.-]{0,99}$";
 
-/// The schema as `cutproof schema` prints it and docs/profile.schema.json keeps it.
-pub fn schema_text() -> String {
-    format!("{:#}\n", schema(probe::registry()))
+/// The JSON Schema (draft 2020-12) of profiles, as docs/profile.schema.json keeps it.
+pub fn schema() -> Value {
+    schema_of(probe::registry())
 }
 
-/// The schema of profiles that use these probes (JSON Schema, draft 2020-12).
-pub fn schema(probes: &[&'static dyn Probe]) -> Value {
+/// The schema of profiles that use these probes.
+fn schema_of(probes: &[&'static dyn Probe]) -> Value {
     let mut schema = object(fields::PROFILE);
     let [services, thresholds, gate] = &fields::PROFILE_APART;
     property(
@@ -88,7 +88,10 @@ fn gate_schema(probes: &[&'static dyn Probe]) -> Value {
 fn rule(probe: &dyn Probe) -> Value {
     let mut with = object(probe.fields());
     with.insert("description".to_owned(), json!(format!("{}: {}", probe.name(), probe.about())));
-    let mut then = json!({ "properties": { "with": with, "writes": { "const": probe.writes() } } });
+    let mut then = json!({ "properties": { "with": with } });
+    if probe.writes() || !probe.services().is_empty() {
+        then["properties"]["writes"] = json!({ "const": probe.writes() });
+    }
     let mut required = Vec::new();
     if probe.fields().iter().any(|field| field.presence == Presence::Required) {
         required.push(fields::WITH.name);
@@ -98,8 +101,7 @@ fn rule(probe: &dyn Probe) -> Value {
     }
     if !probe.services().is_empty() {
         required.push("uses");
-        then["properties"]["uses"] =
-            json!({ "minItems": probe.services().len(), "maxItems": probe.services().len() });
+        then["properties"]["uses"] = json!({ "minItems": probe.services().len() });
     }
     if !required.is_empty() {
         then["required"] = json!(required);
@@ -222,7 +224,7 @@ mod tests {
 
     #[test]
     fn settings_depend_on_the_probe() {
-        let schema = schema(PROBES);
+        let schema = schema_of(PROBES);
         let rules = schema["$defs"]["gate"]["allOf"].as_array().unwrap();
         let rule =
             rules.iter().find(|rule| rule["if"]["properties"]["probe"]["const"] == "kafka_init").unwrap();
@@ -238,7 +240,7 @@ mod tests {
                     "description": "kafka_init: Declares itself, for tests."
                 },
                 "writes": { "const": true },
-                "uses": { "minItems": 1, "maxItems": 1 }
+                "uses": { "minItems": 1 }
             },
             "required": ["with", "writes", "uses"]
         });
@@ -247,7 +249,7 @@ mod tests {
 
     #[test]
     fn every_key_of_a_profile_is_described() {
-        let schema = schema(PROBES);
+        let schema = schema_of(PROBES);
         let described = |object: &Value| {
             let properties = object["properties"].as_object().unwrap();
             properties

@@ -354,30 +354,40 @@ fn a_gate_needs_no_gate_of_a_later_phase() {
 }
 
 #[test]
-fn uses_are_what_the_probe_measures() {
+fn uses_are_one_service_of_each_kind_that_the_probe_measures() {
     insta::assert_snapshot!(faults_with("uses = [\"redis\"]", "uses = [\"kafka\"]"), @r#"
-    gates/x.toml:24:8: `uses` of gate `redis-ping` lacks a service of kind redis, which probe `redis_ping` measures; there are: `redis`
+    gates/x.toml:24:8: `uses` of gate `redis-ping` lacks the service of kind redis that probe `redis_ping` measures; there is: `redis`
         uses = ["kafka"]
                ^^^^^^^^^
-    gates/x.toml:24:9: `kafka` in `uses` of gate `redis-ping` is of kind kafka; probe `redis_ping` takes one service of kind redis
-        uses = ["kafka"]
-                ^^^^^^^
     "#);
     insta::assert_snapshot!(faults_with("uses = [\"redis\"]\n", ""), @"
-    gates/x.toml:20:1: `uses` of gate `redis-ping` lacks a service of kind redis, which probe `redis_ping` measures; there are: `redis`
+    gates/x.toml:20:1: `uses` of gate `redis-ping` lacks the service of kind redis that probe `redis_ping` measures; there is: `redis`
         [[gate]]
         ^^^^^^^^
     ");
-    insta::assert_snapshot!(faults_with("with.argv = [\"true\"]", "with.argv = [\"true\"]\nuses = [\"redis\"]"), @r#"
-    gates/x.toml:33:9: `redis` in `uses` of gate `shop-answers` is of kind redis; probe `command` takes no services
-        uses = ["redis"]
-                ^^^^^^^
-    "#);
     insta::assert_snapshot!(faults_with("uses = [\"redis\"]", "uses = [\"redis\", \"redis\"]"), @r#"
     gates/x.toml:24:18: `redis` stands twice in `uses` of gate `redis-ping`
         uses = ["redis", "redis"]
                          ^^^^^^^
     "#);
+    let second = "uses = [\"redis\", \"spare\"]";
+    let text = SHOP.replacen("uses = [\"redis\"]", second, 1) + "\n[services.spare]\nkind = \"redis\"\n";
+    insta::assert_snapshot!(faults(&text), @r#"
+    gates/x.toml:24:18: `uses` of gate `redis-ping`: probe `redis_ping` measures one service of kind redis, and `spare` is another beside `redis`
+        uses = ["redis", "spare"]
+                         ^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_gate_may_use_more_services_than_its_probe_measures_and_a_command_may_write() {
+    for (that, this) in [
+        ("with.argv = [\"true\"]", "with.argv = [\"true\"]\nuses = [\"redis\"]"),
+        ("uses = [\"redis\"]", "uses = [\"kafka\", \"redis\"]"),
+        ("with.argv = [\"true\"]", "with.argv = [\"true\"]\nwrites = true"),
+    ] {
+        assert_eq!(faults_with(that, this), "");
+    }
 }
 
 #[test]
@@ -539,12 +549,13 @@ fn a_gate_without_a_file_is_checked_the_same_way() {
     let mut with = Args::default();
     with.set("topics", vec!["a"]);
     let kafka = || Service::new("kafka", ServiceKind::Kafka, Some("localhost:9092"));
-    let gate = || GateDraft::new("init-kafka", Phase::Infra, probe, &with).unwrap().uses(&["kafka"]);
-    let profile = Profile::assemble("single-host", vec![kafka()], vec![gate().writes()]).unwrap();
+    let gate = || GateDraft::new("init-kafka", Phase::Infra, probe, &with).unwrap().uses(["kafka"]);
+    let profile = Profile::assemble("single-host", vec![kafka()], vec![gate()]).unwrap();
     assert_eq!(profile.gates[0].gate.at.file, COMMAND_LINE);
     assert_eq!(profile.gates[0].gate.with.texts("topics"), ["a"]);
-    let fault = Profile::assemble("single-host", vec![kafka()], vec![gate()]).unwrap_err();
-    insta::assert_snapshot!(fault.to_string(), @"command line: gate `init-kafka`: probe `kafka_init` writes to what it measures; say so: writes = true");
+    assert!(profile.gates[0].gate.writes);
+    let fault = Profile::assemble("single-host", vec![], vec![gate()]).unwrap_err();
+    insta::assert_snapshot!(fault.to_string(), @"command line: unknown service `kafka` in `uses` of gate `init-kafka`; there is none");
     let bad = GateDraft::new("x", Phase::Infra, probe, &Args::default()).err().unwrap();
     insta::assert_snapshot!(bad, @r#"probe `kafka_init`: `topics` is missing: expected a list of texts, such as ["a", "b"]"#);
 }
@@ -587,5 +598,19 @@ fn ten_thousand_gates_are_loaded_and_planned() {
     let loaded = started.elapsed();
     let plan = crate::plan::Plan::new(&profile, &crate::plan::Selection::default()).unwrap();
     println!("{} bytes loaded in {loaded:?}, planned in {:?}", text.len(), started.elapsed() - loaded);
-    assert_eq!(plan.running().count(), 10_000);
+    assert_eq!(plan.selected().count(), 10_000);
+}
+
+#[test]
+fn the_profiles_of_this_repository_are_sound() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let profiles: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    assert!(!profiles.is_empty());
+    for path in profiles {
+        match Profile::load(&path) {
+            Ok(profile) => assert!(profile.warnings.is_empty(), "{}", Faults(profile.warnings)),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }

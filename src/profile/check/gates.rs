@@ -126,7 +126,8 @@ fn check_needs(gates: &[GateDraft], report: &mut Report<'_>) {
     refuse_circles(&needs, name, "gates", report);
 }
 
-/// The services that a gate uses are one of each kind that its probe asks for, and no others.
+/// A gate uses one service of each kind that its probe measures. It may use others: a probe may take further ones
+/// where they are given, and a command is not known to use any.
 fn check_uses(
     gate: &GateDraft,
     what: &str,
@@ -136,48 +137,44 @@ fn check_uses(
 ) {
     let found = follow(&gate.uses.value, known, "service", &format!("`uses` of {what}"), report);
     let Some(probe) = gate.probe.as_ref().map(|probe| probe.value) else { return };
-    let kinds: Option<Vec<ServiceKind>> = found.iter().map(|(number, _)| services[*number].kind).collect();
-    let Some(kinds) = kinds.filter(|kinds| kinds.len() == gate.uses.value.len()) else { return };
-    let mut missing: Vec<ServiceKind> = probe.services().to_vec();
-    for (kind, (_, link)) in kinds.iter().zip(&found) {
-        match missing.iter().position(|wanted| wanted == kind) {
-            Some(at) => drop(missing.remove(at)),
-            None => {
-                let wanted: Vec<&str> = probe.services().iter().map(|kind| kind.as_str()).collect();
-                let takes = match wanted.as_slice() {
-                    [] => "no services".to_owned(),
-                    [one] => format!("one service of kind {one}"),
-                    several => format!("one service of each of the kinds {}", several.join(", ")),
-                };
-                let (used, name) = (quoted(&link.value), quoted(probe.name()));
-                let message =
-                    format!("{used} in `uses` of {what} is of kind {kind}; probe {name} takes {takes}");
-                report.fault(&link.span, message);
+    let kinds: Vec<Option<ServiceKind>> = found.iter().map(|(number, _)| services[*number].kind).collect();
+    // What a service of an unknown name or kind would be is not known.
+    let sound = kinds.len() == gate.uses.value.len() && !kinds.contains(&None);
+    for wanted in probe.services() {
+        let mut given =
+            found.iter().zip(&kinds).filter(|(_, kind)| **kind == Some(*wanted)).map(|((_, link), _)| link);
+        let name = quoted(probe.name());
+        let Some(first) = given.next() else {
+            if sound {
+                let there = services.iter().filter(|service| service.kind == Some(*wanted));
+                let there: Vec<&str> = there.map(|service| service.name.value.as_str()).collect();
+                let there = or_none(&there);
+                let message = format!(
+                    "`uses` of {what} lacks the service of kind {wanted} that probe {name} measures; there is: {there}"
+                );
+                report.fault(&gate.uses.span, message);
             }
+            continue;
+        };
+        for other in given {
+            let (first, other_name) = (quoted(&first.value), quoted(&other.value));
+            let message = format!(
+                "`uses` of {what}: probe {name} measures one service of kind {wanted}, and {other_name} is another beside {first}"
+            );
+            report.fault(&other.span, message);
         }
-    }
-    for kind in missing {
-        let candidates = services.iter().filter(|service| service.kind == Some(kind));
-        let names: Vec<&str> = candidates.map(|service| service.name.value.as_str()).collect();
-        let message = format!(
-            "`uses` of {what} lacks a service of kind {kind}, which probe {} measures; there are: {}",
-            quoted(probe.name()),
-            or_none(&names)
-        );
-        report.fault(&gate.uses.span, message);
     }
 }
 
-/// Nothing is written that the profile does not say; and what it says is so.
+/// Nothing is written that the profile does not say; and what it says is so. What a probe does that measures no
+/// service of its own, as a command does, only the profile's author knows.
 fn check_writes(gate: &GateDraft, what: &str, report: &mut Report<'_>) {
     let Some(probe) = gate.probe.as_ref().map(|probe| probe.value) else { return };
     let name = quoted(probe.name());
     if probe.writes() && !gate.writes.value {
-        report.fault(
-            &gate.writes.span,
-            format!("{what}: probe {name} writes to what it measures; say so: writes = true"),
-        );
-    } else if gate.writes.value && !probe.writes() {
+        let told = format!("{what}: probe {name} writes to what it measures; say so: writes = true");
+        report.fault(&gate.writes.span, told);
+    } else if gate.writes.value && !probe.writes() && !probe.services().is_empty() {
         report.fault(&gate.writes.span, format!("{what}: probe {name} only reads; leave `writes` out"));
     }
 }
