@@ -169,7 +169,7 @@ fn gates(arguments: &Arguments, services: &[Service]) -> super::Result<Vec<GateD
     };
     let wait = Duration::from_secs(arguments.health_wait_timeout_sec.max(1));
     let every = Duration::from_secs(arguments.health_wait_poll_interval_sec.max(1));
-    let health = draft("health", Args::default())?.uses(&init::names(services));
+    let health = draft("health", Args::default())?.uses(init::names(services));
     let health = health.retry(Retry { every: every.min(wait), within: wait });
     if arguments.action == Action::Health {
         return Ok(vec![health]);
@@ -191,13 +191,13 @@ fn gates(arguments: &Arguments, services: &[Service]) -> super::Result<Vec<GateD
     let clickhouse = args(&[("schema_dir", json!(init::path(&arguments.clickhouse_schema_dir)))]);
     use ServiceKind::{Clickhouse, Connect, Kafka, Postgres};
     Ok(vec![
-        draft("timescale_init", timescale)?.uses(&of(&[Postgres])),
-        draft("kafka_init", args(&[("topics", json!(topics))]))?.uses(&of(&[Kafka])),
+        draft("timescale_init", timescale)?.uses(of(&[Postgres])),
+        draft("kafka_init", args(&[("topics", json!(topics))]))?.uses(of(&[Kafka])),
         draft("debezium_init", args(&[("connectors", connectors)]))?
-            .uses(&of(&[Connect, Postgres]))
-            .needs(&["kafka-init", "timescale-init"]),
-        draft("clickhouse_init", clickhouse)?.uses(&of(&[Clickhouse, Kafka])).needs(&["kafka-init"]),
-        health.needs(&["timescale-init", "kafka-init", "debezium-init", "clickhouse-init"]),
+            .uses(of(&[Connect, Postgres]))
+            .needs(["kafka-init", "timescale-init"]),
+        draft("clickhouse_init", clickhouse)?.uses(of(&[Clickhouse, Kafka])).needs(["kafka-init"]),
+        health.needs(["timescale-init", "kafka-init", "debezium-init", "clickhouse-init"]),
     ])
 }
 
@@ -205,7 +205,6 @@ fn draft(probe: &str, with: Args) -> super::Result<GateDraft> {
     let found = crate::probe::find(probe)
         .ok_or_else(|| Refusal(format!("the probe {probe} is not part of this cutproof")))?;
     let draft = GateDraft::new(&probe.replace('_', "-"), Phase::Infra, found, &with).map_err(Refusal)?;
-    let draft = if found.writes() { draft.writes() } else { draft };
     Ok(draft.timeout(init::DEADLINE))
 }
 

@@ -1,7 +1,7 @@
 //! Flags that several verbs share.
 
 use super::Refusal;
-use crate::plan::{self, Plan, Selection};
+use crate::plan::{Plan, Selection};
 use crate::profile::{self, Profile};
 use crate::rehearsal::provision::Provision;
 use clap::{Args, ValueEnum};
@@ -68,7 +68,7 @@ pub fn plan(profile: &ProfileFlags, selection: &SelectionFlags) -> super::Result
     for warning in &profile.warnings {
         eprintln!("warning: {warning}");
     }
-    let plan = Plan::new(&profile, &selection.selection()?).map_err(Refusal::of)?;
+    let plan = Plan::new(&profile, &selection.selection()).map_err(Refusal::of)?;
     Ok((profile, plan))
 }
 
@@ -94,17 +94,13 @@ pub struct RunFlags {
 
 impl SelectionFlags {
     /// The selection that the plan understands.
-    ///
-    /// # Errors
-    /// A word that is no phase.
-    pub fn selection(&self) -> super::Result<Selection> {
-        let phases = self.phase.iter().map(|word| plan::phase(word)).collect::<Result<_, _>>();
-        Ok(Selection {
+    pub fn selection(&self) -> Selection {
+        Selection {
             only: self.only.clone(),
             skip: self.skip.clone(),
             tags: self.tag.clone(),
-            phases: phases.map_err(Refusal::of)?,
-        })
+            phases: self.phase.clone(),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub struct RunArguments {
 /// Prints the plan.
 pub fn list(arguments: ListArguments) -> super::Result {
     let (_, plan) = flags::plan(&arguments.profile, &arguments.selection)?;
-    super::print(&report::plan_table(plan.gates.iter().map(|planned| (&planned.gate, planned.runs()))))?;
+    super::print(&report::plan_table(plan.gates.iter().map(|planned| (&planned.gate, planned.selected))))?;
     Ok(crate::exit::OK)
 }
 

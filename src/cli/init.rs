@@ -199,9 +199,8 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
     let id = init.probe.replace('_', "-");
     let gate = GateDraft::new(&id, Phase::Infra, probe, &init.with)
         .map_err(Refusal)?
-        .uses(&names(&init.services))
-        .timeout(DEADLINE)
-        .writes();
+        .uses(names(&init.services))
+        .timeout(DEADLINE);
     let profile = Profile::assemble(&environment(&how)?, init.services, vec![gate]).map_err(Refusal::of)?;
     let plan = Plan::new(&profile, &Selection::default()).map_err(Refusal::of)?;
     let options = Options {

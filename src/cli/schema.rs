@@ -2,6 +2,6 @@
 
 /// Prints the JSON Schema of profiles.
 pub fn run() -> super::Result {
-    super::print(&crate::profile::schema_text())?;
+    super::print(&format!("{:#}\n", crate::profile::schema()))?;
     Ok(crate::exit::OK)
 }

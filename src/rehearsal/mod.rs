@@ -8,10 +8,10 @@ pub mod provision;
 use crate::evidence::{self, Document, Exported, Outcome, RunView};
 use crate::exit;
 use crate::journal::{self, Journal};
-use crate::model::event::{PlannedStep, RunStarted, Sink};
+use crate::model::event::{RunStarted, Sink};
 use crate::model::redact::Redactor;
 use crate::model::time::millis;
-use crate::model::{Args, Clock, Endpoint, Event, GateId, RunId};
+use crate::model::{Args, Clock, Endpoint, Event, RunId};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker};
 use crate::runner::{self, Runner};
@@ -111,14 +111,13 @@ impl Rehearsal {
         let embedded = options.provision == Provision::Embedded && !options.dry_run;
         let installed = embedded.then(|| embedded::user_cache().and_then(|cache| embedded::install(&cache, worker, &Patient { watcher: &*watcher, cancel })));
         let installed = installed.transpose().map_err(RehearsalError::of)?;
-        let steps = steps(plan)?;
         let clock = Clock::start();
         let run = RunId::new(clock.started(), options.verb);
         let folder = options.evidence_dir.join(run.as_str());
         let journal = journal(&folder, clock)?;
         let redactor = Arc::new(Redactor::of_environment());
         let sink = Arc::new(Fan { journal: Arc::clone(&journal), watcher, cancel: cancel.clone() });
-        sink.event(Event::RunStarted(Box::new(started(plan, options, steps.clone(), &run, clock))));
+        sink.event(Event::RunStarted(Box::new(started(plan, options, &run, clock))));
         let environment: Option<Arc<dyn Environment>> = match (&installed, options.dry_run) {
             (_, true) => None,
             (Some(installed), false) => {
@@ -153,7 +152,6 @@ impl Rehearsal {
             run,
             redactor,
             worker,
-            steps,
         };
         let runner = Runner::new(plan, settings);
         Ok(Rehearsal { runner, journal, sink, environment, cancel: cancel.clone(), clock, folder })
@@ -235,7 +233,7 @@ impl Finished {
 
 /// Gates that write are refused where nobody allowed it by name.
 fn refuse_writes(plan: &Plan) -> Result<(), RehearsalError> {
-    let writers = plan.running().filter(|planned| planned.gate.writes);
+    let writers = plan.selected().filter(|planned| planned.gate.writes);
     let writers: Vec<_> = writers.map(|planned| format!("`{}`", planned.gate.id)).collect();
     if writers.is_empty() {
         return Ok(());
@@ -244,21 +242,6 @@ fn refuse_writes(plan: &Plan) -> Result<(), RehearsalError> {
         "{} write to the environment, which is not ours: expected --allow-writes, or --skip for each of them",
         writers.join(", ")
     )))
-}
-
-/// The steps that inits announce, by gate.
-type Steps = BTreeMap<GateId, Vec<PlannedStep>>;
-
-fn steps(plan: &Plan) -> Result<Steps, RehearsalError> {
-    let mut all = Steps::new();
-    for planned in plan.running() {
-        let steps = planned.probe.steps(&planned.gate.with);
-        let steps = steps.map_err(|why| RehearsalError(format!("{}: gate `{}`: {why}", planned.gate.at, planned.gate.id)))?;
-        if !steps.is_empty() {
-            all.insert(planned.gate.id.clone(), steps);
-        }
-    }
-    Ok(all)
 }
 
 fn journal(folder: &Path, clock: Clock) -> Result<Arc<Journal>, RehearsalError> {
@@ -273,14 +256,15 @@ fn journal(folder: &Path, clock: Clock) -> Result<Arc<Journal>, RehearsalError> 
     Ok(Arc::new(journal))
 }
 
-fn started(plan: &Plan, options: &Options, steps: Steps, run: &RunId, clock: Clock) -> RunStarted {
-    let left_out = plan.gates.iter().filter(|planned| !planned.runs());
+fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStarted {
+    let steps = plan.gates.iter().filter(|planned| !planned.steps.is_empty());
+    let left_out = plan.gates.iter().filter(|planned| !planned.selected);
     RunStarted {
         run: run.clone(),
         verb: options.verb.to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         environment: plan.environment.clone(),
-        profile: plan.profile.clone(),
+        profile: plan.file.clone(),
         provisioner: options.started_by.unwrap_or(options.provision).as_str().to_owned(),
         dry_run: options.dry_run,
         partial: plan.partial(),
@@ -290,7 +274,7 @@ fn started(plan: &Plan, options: &Options, steps: Steps, run: &RunId, clock: Clo
         services: plan.planned_services(),
         gates: plan.gates.iter().map(|planned| planned.gate.clone()).collect(),
         not_selected: left_out.map(|planned| planned.gate.id.clone()).collect(),
-        steps,
+        steps: steps.map(|planned| (planned.gate.id.clone(), planned.steps.clone())).collect(),
         bootstrap: options.bootstrap.clone(),
     }
 }

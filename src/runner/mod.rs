@@ -7,11 +7,11 @@
 mod attempt;
 mod schedule;
 
-use crate::model::event::{GateEnded, PlannedStep, ServiceReady, StepEnded, StepStarted, StepStatus};
+use crate::model::event::{GateEnded, ServiceReady, StepEnded, StepStarted, StepStatus};
 use crate::model::redact::Redactor;
 use crate::model::time::millis;
 use crate::model::{Clock, Counts, Endpoint, Event, GateId, RunId, Verdict, event::Sink};
-use crate::plan::{Plan, PlannedGate, Role};
+use crate::plan::{Plan, PlannedGate};
 use crate::process::{Cancel, Worker};
 use crate::service::{Environment, ServiceError};
 use std::collections::BTreeMap;
@@ -35,8 +35,6 @@ pub struct Settings {
     pub run: RunId,
     /// Knows the run's secrets.
     pub redactor: Arc<Redactor>,
-    /// The steps that inits announce, by gate; a dry run simulates them.
-    pub steps: BTreeMap<GateId, Vec<PlannedStep>>,
     /// The right to start processes, for probes that run commands.
     pub worker: Worker,
 }
@@ -98,7 +96,7 @@ impl Runner {
     pub fn tally(&self) -> (Verdict, Counts) {
         let mut counts = Counts::default();
         let mut worst = Verdict::Passed;
-        for (planned, outcome) in self.0.gates.iter().zip(&self.0.outcomes).filter(|(planned, _)| planned.runs()) {
+        for (planned, outcome) in self.0.gates.iter().zip(&self.0.outcomes).filter(|(planned, _)| planned.selected) {
             let verdict = outcome.get().map_or(Verdict::Skipped, |outcome| outcome.verdict);
             counts.add(verdict);
             if planned.gate.required {
@@ -125,8 +123,8 @@ impl Runner {
     /// Whether the gate is run at all; where it is, runs it.
     fn decide(&self, planned: &PlannedGate) -> GateEnded {
         let skipped = |reason: String| ended(&planned.gate.id, Verdict::Skipped, reason);
-        if let Role::LeftOut(why) = &planned.role {
-            return skipped(why.clone());
+        if !planned.selected {
+            return skipped(planned.reason.clone());
         }
         if self.0.settings.environment.is_none() {
             self.simulate(planned);
@@ -184,8 +182,7 @@ impl Runner {
 
     /// A dry run announces each step of an init as simulated.
     fn simulate(&self, planned: &PlannedGate) {
-        let steps = self.0.settings.steps.get(&planned.gate.id);
-        for (number, step) in (1..).zip(steps.into_iter().flatten()) {
+        for (number, step) in (1..).zip(&planned.steps) {
             let gate = planned.gate.id.clone();
             self.tell(Event::StepStarted(StepStarted { gate: gate.clone(), number, name: step.name.clone() }));
             self.tell(Event::StepEnded(StepEnded {

@@ -48,7 +48,7 @@ impl<'a> Board<'a> {
         let measured = runner.0.settings.environment.is_some();
         let mut dependents = vec![Vec::new(); gates.len()];
         let mut waiting_for = vec![0; gates.len()];
-        for (index, planned) in gates.iter().enumerate().filter(|(_, planned)| planned.runs() && measured) {
+        for (index, planned) in gates.iter().enumerate().filter(|(_, planned)| planned.selected && measured) {
             let known = |name: &&String| runner.0.services.contains_key(*name);
             waiting_for[index] = planned.gate.uses.iter().filter(known).collect::<BTreeSet<_>>().len();
             for need in planned.gate.needs.iter().filter_map(|need| runner.0.index.get(need)) {
@@ -69,7 +69,7 @@ impl<'a> Board<'a> {
         let gates = &self.runner.0.gates;
         let users = |index: &usize| {
             let planned = &gates[*index];
-            planned.runs() && planned.gate.uses.iter().any(|used| used == name)
+            planned.selected && planned.gate.uses.iter().any(|used| used == name)
         };
         self.release((0..gates.len()).filter(users));
     }
