@@ -39,6 +39,22 @@ pub trait Probe: Sync {
         &[]
     }
 
+    /// Kinds of services that `uses` may give besides, each at most once.
+    fn may_use(&self) -> &'static [ServiceKind] {
+        &[]
+    }
+
+    /// Whether the gate's `uses` may give any services, of any kinds and numbers; then `services` says nothing.
+    fn any_services(&self) -> bool {
+        false
+    }
+
+    /// Kinds of services of which the gate's `uses` must give exactly one, of whichever kind. With settings that
+    /// name the place themselves (`url`, `address`) none, and then `uses` gives none.
+    fn one_of(&self, _args: &Args) -> &'static [ServiceKind] {
+        &[]
+    }
+
     /// The settings it takes.
     fn fields(&self) -> &'static [Field] {
         &[]
