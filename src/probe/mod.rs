@@ -3,11 +3,13 @@
 
 mod cdc;
 mod clickhouse_ingest;
+mod clickhouse_init;
 mod clickhouse_query;
 mod clickhouse_schema;
 pub mod client;
 mod connector;
 mod debezium_init;
+mod health;
 mod kafka_init;
 mod kafka_lag;
 mod kafka_round_trip;
@@ -18,6 +20,7 @@ mod postgres_schema;
 mod redis_keys;
 mod redis_ping;
 mod redis_round_trip;
+mod timescale_init;
 
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
@@ -196,10 +199,12 @@ pub fn registry() -> &'static [&'static dyn Probe] {
     &[
         &cdc::Cdc,
         &clickhouse_ingest::ClickhouseIngest,
+        &clickhouse_init::ClickhouseInit,
         &clickhouse_query::ClickhouseQuery,
         &clickhouse_schema::ClickhouseSchema,
         &connector::Connector,
         &debezium_init::DebeziumInit,
+        &health::Health,
         &kafka_init::KafkaInit,
         &kafka_lag::KafkaLag,
         &kafka_round_trip::KafkaRoundTrip,
@@ -209,6 +214,7 @@ pub fn registry() -> &'static [&'static dyn Probe] {
         &redis_keys::RedisKeys,
         &redis_ping::RedisPing,
         &redis_round_trip::RedisRoundTrip,
+        &timescale_init::TimescaleInit,
     ]
 }
 
