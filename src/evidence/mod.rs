@@ -1,4 +1,61 @@
-//! Pure, versioned projections of journals.
+//! Everything that is written about a run, derived from its journal: pure, versioned projections, and how they get
+//! to the disk. A projection never knows more than the journal, and where the journal is silent it is not green.
+
+mod bootstrap;
+mod env;
+mod export;
+mod inits;
+mod junit;
+mod listing;
+mod summary;
+pub mod text;
+mod verdict;
+mod view;
+mod write;
+
+pub use env::{Entry, Env, Stray};
+pub use export::{Exported, export};
+pub use inits::VERSION as ENV_VERSION;
+pub use junit::{JunitError, junit};
+pub use summary::{VERSION as SUMMARY_VERSION, summary};
+pub use verdict::{Outcome, Reason, RunVerdict, verdict};
+pub use view::{Contradiction, GateView, RunEnd, RunView, ServiceState, ServiceView, StepView};
+pub use write::{WriteError, write};
 
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
+/// A file of a run's folder: its name there, and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// `junit.xml`, `kafka_topic_init_result.env`, …
+    pub name: String,
+    /// Its contents.
+    pub bytes: Vec<u8>,
+}
+
+/// All files that this run's journal gives: the `.env` files of its inits and its bootstrap, `junit.xml` and
+/// `summary.json`.
+///
+/// # Errors
+/// Where one of them could not be put together; that is a fault of cutproof.
+pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
+    let mut documents: Vec<_> = bootstrap::document(run).into_iter().collect();
+    documents.extend(inits::documents(run));
+    documents.push(Document { name: "junit.xml".to_owned(), bytes: junit(run)? });
+    documents.push(Document { name: "summary.json".to_owned(), bytes: summary(run)? });
+    Ok(documents)
+}
+
+/// Why a projection could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectionError {
+    /// The JUnit report.
+    #[error("cannot make junit.xml: {0}")]
+    Junit(#[from] JunitError),
+    /// The summary.
+    #[error("cannot make summary.json: {0}")]
+    Summary(#[from] serde_json::Error),
+}

@@ -1,0 +1,309 @@
+//! What a journal's entries say about a run, gathered once for all projections. It judges nothing but whether the
+//! entries fit each other: a journal that contradicts itself has no view.
+
+use crate::journal::{Digest, End, Record, Records};
+use crate::model::event::{GateEnded, PlannedService, PlannedStep, RunStarted, ServiceReady, StepEnded};
+use crate::model::time::millis;
+use crate::model::{Counts, Event, Gate, GateId, Stamp, Verdict};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// A run as its journal tells it.
+#[derive(Debug)]
+pub struct RunView<'a> {
+    /// What it set out to do.
+    pub started: &'a RunStarted,
+    /// The plan's gates in the plan's order.
+    pub gates: Vec<GateView<'a>>,
+    /// The plan's services and any other that was told of, by name.
+    pub services: BTreeMap<&'a str, ServiceView<'a>>,
+    /// By what it was told to end early.
+    pub interrupted: Option<&'a str>,
+    /// Its last entry, where it ended in order.
+    pub ended: Option<RunEnd>,
+    /// How the journal ends.
+    pub end: End,
+    /// The digest of the journal's last entry.
+    pub head: Digest,
+    /// How many entries it has.
+    pub entries: usize,
+    /// When the last of them was written.
+    pub last: Stamp,
+}
+
+/// How a run ended that ended in order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunEnd {
+    /// The runner's own verdict.
+    pub verdict: Verdict,
+    /// The runner's own counts.
+    pub counts: Counts,
+    /// From the run's start.
+    pub duration_ms: f64,
+    /// When.
+    pub at: Stamp,
+}
+
+/// A gate and what came of it.
+#[derive(Debug)]
+pub struct GateView<'a> {
+    /// The gate.
+    pub gate: &'a Gate,
+    /// Whether it belongs to the run; not so where a selection left it out.
+    pub selected: bool,
+    /// Whether an attempt or a step of it began.
+    pub begun: bool,
+    /// What came of it. A gate that began and has no end is an error, one that never began was skipped.
+    pub verdict: Verdict,
+    /// Why, in one line; empty for a plain pass.
+    pub reason: Cow<'a, str>,
+    /// Its end, where it has one.
+    pub ended: Option<&'a GateEnded>,
+    /// The steps that it announced.
+    pub planned: &'a [PlannedStep],
+    /// The steps of the last attempt that took any, by number.
+    pub steps: BTreeMap<u32, StepView<'a>>,
+    attempt_ended: bool,
+}
+
+/// A step and what came of it.
+#[derive(Debug, Clone, Copy)]
+pub struct StepView<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its end, where it has one.
+    pub ended: Option<&'a StepEnded>,
+}
+
+/// A service and whether it answers.
+#[derive(Debug, Default)]
+pub struct ServiceView<'a> {
+    /// As the plan has it.
+    pub planned: Option<&'a PlannedService>,
+    /// What was last heard of it.
+    pub state: ServiceState<'a>,
+}
+
+/// What was last heard of a service.
+#[derive(Debug, Default)]
+pub enum ServiceState<'a> {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// It answers.
+    Ready(&'a ServiceReady),
+    /// It could not be started or reached.
+    Failed {
+        /// Why.
+        reason: &'a str,
+        /// From the start of provisioning.
+        took_ms: f64,
+    },
+}
+
+/// Entries that do not fit each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the journal contradicts itself in line {line}: {what}")]
+pub struct Contradiction {
+    /// Which line.
+    pub line: u64,
+    /// Expected and seen.
+    pub what: String,
+}
+
+impl<'a> RunView<'a> {
+    /// Gathers what the entries say.
+    ///
+    /// # Errors
+    /// Where they can't all be true: no plan in the first entry, a second one, a gate that the plan does not have or
+    /// has twice, or that ends twice.
+    pub fn of(records: &'a Records) -> Result<RunView<'a>, Contradiction> {
+        let mut builder = Builder::of_plan(records)?;
+        for record in &records.entries[1..] {
+            builder.take(record)?;
+        }
+        Ok(builder.finish())
+    }
+
+    /// Whether this is a run of a selection only.
+    pub fn partial(&self) -> bool {
+        self.started.partial || !self.started.not_selected.is_empty()
+    }
+
+    /// The gates that belong to the run.
+    pub fn selected(&self) -> impl Iterator<Item = &GateView<'a>> {
+        self.gates.iter().filter(|gate| gate.selected)
+    }
+
+    /// The run's gates by verdict.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.selected().for_each(|gate| counts.add(gate.verdict));
+        counts
+    }
+
+    /// How long the run took, in milliseconds: to its end, or to its last entry where it has none.
+    pub fn duration_ms(&self) -> f64 {
+        match &self.ended {
+            Some(end) => end.duration_ms,
+            None => {
+                let known = self.last.millis().saturating_sub(self.started.started.millis());
+                millis(Duration::from_millis(u64::try_from(known).unwrap_or(0)))
+            }
+        }
+    }
+}
+
+impl GateView<'_> {
+    /// How often it was tried.
+    pub fn attempts(&self) -> u32 {
+        self.ended.map_or(u32::from(self.begun), |ended| ended.attempts)
+    }
+
+    /// How long it took, in milliseconds; 0 where that is not known.
+    pub fn duration_ms(&self) -> f64 {
+        self.ended.map_or(0.0, |ended| ended.duration_ms)
+    }
+}
+
+struct Builder<'a> {
+    view: RunView<'a>,
+    places: HashMap<&'a GateId, usize>,
+}
+
+impl<'a> Builder<'a> {
+    fn of_plan(records: &'a Records) -> Result<Builder<'a>, Contradiction> {
+        let first = records.entries.first();
+        let (started, at) = match first.map(|record| (&record.event, record.at)) {
+            Some((Event::RunStarted(started), at)) => (&**started, at),
+            Some(_) => return Err(contradiction(1, "expected the run's start with its plan".to_owned())),
+            None => {
+                return Err(contradiction(1, "expected the run's start, and there is no entry".to_owned()));
+            }
+        };
+        let mut places = HashMap::with_capacity(started.gates.len());
+        for (place, gate) in started.gates.iter().enumerate() {
+            if places.insert(&gate.id, place).is_some() {
+                return Err(contradiction(1, format!("the plan has the gate `{}` twice", gate.id)));
+            }
+        }
+        let named =
+            |service: &'a PlannedService| ServiceView { planned: Some(service), ..Default::default() };
+        let view = RunView {
+            started,
+            gates: started.gates.iter().map(|gate| GateView::planned(gate, started)).collect(),
+            services: started
+                .services
+                .iter()
+                .map(|(name, service)| (name.as_str(), named(service)))
+                .collect(),
+            interrupted: None,
+            ended: None,
+            end: records.end,
+            head: records.head,
+            entries: records.entries.len(),
+            last: records.entries.last().map_or(at, |record| record.at),
+        };
+        Ok(Builder { view, places })
+    }
+
+    fn take(&mut self, record: &'a Record) -> Result<(), Contradiction> {
+        match &record.event {
+            Event::RunStarted(_) => {
+                return Err(contradiction(record.seq, "the run starts a second time".to_owned()));
+            }
+            Event::ServiceReady(ready) => self.service(&ready.service, ServiceState::Ready(ready)),
+            Event::ServiceFailed { service, reason, took_ms } => {
+                self.service(service, ServiceState::Failed { reason, took_ms: *took_ms });
+            }
+            Event::GateStarted { gate } => self.gate(gate, record)?.begun = true,
+            Event::StepStarted(step) => {
+                self.gate(&step.gate, record)?.step(step.number, StepView { name: &step.name, ended: None });
+            }
+            Event::StepEnded(step) => {
+                let ended = StepView { name: &step.name, ended: Some(step) };
+                self.gate(&step.gate, record)?.step(step.number, ended);
+            }
+            Event::AttemptEnded { gate, .. } => {
+                let gate = self.gate(gate, record)?;
+                (gate.begun, gate.attempt_ended) = (true, true);
+            }
+            Event::GateEnded(ended) => self.gate(&ended.gate, record)?.ended = Some(ended),
+            Event::Interrupted { by } => self.view.interrupted = Some(by),
+            Event::RunEnded { verdict, counts, duration_ms } => {
+                let (verdict, counts, duration_ms, at) = (*verdict, *counts, *duration_ms, record.at);
+                self.view.ended = Some(RunEnd { verdict, counts, duration_ms, at });
+            }
+        }
+        Ok(())
+    }
+
+    fn service(&mut self, name: &'a str, state: ServiceState<'a>) {
+        self.view.services.entry(name).or_default().state = state;
+    }
+
+    /// The gate of an event; none may come after the gate's end.
+    fn gate(&mut self, id: &GateId, record: &Record) -> Result<&mut GateView<'a>, Contradiction> {
+        let place = self.places.get(id).copied();
+        let Some(gate) = place.and_then(|place| self.view.gates.get_mut(place)) else {
+            return Err(contradiction(record.seq, format!("the plan has no gate `{id}`")));
+        };
+        if gate.ended.is_some() {
+            return Err(contradiction(record.seq, format!("the gate `{id}` had ended already")));
+        }
+        Ok(gate)
+    }
+
+    fn finish(mut self) -> RunView<'a> {
+        let over = self.view.ended.is_some();
+        self.view.gates.iter_mut().for_each(|gate| gate.conclude(over));
+        self.view
+    }
+}
+
+impl<'a> GateView<'a> {
+    fn planned(gate: &'a Gate, started: &'a RunStarted) -> GateView<'a> {
+        GateView {
+            gate,
+            selected: !started.not_selected.contains(&gate.id),
+            begun: false,
+            verdict: Verdict::Skipped,
+            reason: Cow::Borrowed(""),
+            ended: None,
+            planned: started.steps.get(&gate.id).map(Vec::as_slice).unwrap_or_default(),
+            steps: BTreeMap::new(),
+            attempt_ended: false,
+        }
+    }
+
+    /// A step of a new attempt takes the place of all of the attempt before.
+    fn step(&mut self, number: u32, step: StepView<'a>) {
+        if std::mem::take(&mut self.attempt_ended) {
+            self.steps.clear();
+        }
+        self.begun = true;
+        self.steps.insert(number, step);
+    }
+
+    /// Settles the verdict, never for the better: what was not recorded did not pass.
+    fn conclude(&mut self, run_over: bool) {
+        let (verdict, reason) = match self.ended {
+            Some(ended) if ended.verdict == Verdict::Passed && ended.attempts == 0 => {
+                (Verdict::Error, Cow::Borrowed("it is said to have passed, and no attempt was made"))
+            }
+            Some(ended) => (ended.verdict, Cow::Borrowed(ended.reason.as_str())),
+            None if !self.selected => (Verdict::Skipped, Cow::Borrowed("not selected")),
+            None if self.begun => {
+                (Verdict::Error, Cow::Borrowed("it began and has no end: the run was cut off while it ran"))
+            }
+            None if run_over => (Verdict::Skipped, Cow::Borrowed("not run, and nothing says why")),
+            None => (Verdict::Skipped, Cow::Borrowed("not run: the run was cut off before")),
+        };
+        (self.verdict, self.reason) = (verdict, reason);
+    }
+}
+
+fn contradiction(line: u64, what: String) -> Contradiction {
+    Contradiction { line, what }
+}
