@@ -1,1 +1,8 @@
-//! Pure renderings of verified evidence.
+//! Pure renderings of what evidence says, for people. It reads no file and knows nothing of how a run is made.
+
+mod layout;
+mod plan_table;
+mod summary;
+
+pub use plan_table::plan_table;
+pub use summary::summary;
