@@ -65,7 +65,7 @@ fn become_holder() -> Result<ExitCode, HoldError> {
     let status = wait(worker, signals, lifeline, &mut released)
         .map_err(|source| HoldError::System { what: "wait for the worker", source })?;
     let everyone = || Ok(released.not_released_below(table::me(), &table::snapshot()?));
-    report(ending::end(PATIENCE, everyone, std::thread::sleep).map(|ended| ended.survivors));
+    report(ending::end(PATIENCE, everyone, std::thread::sleep));
     Ok(exit_code(status))
 }
 
