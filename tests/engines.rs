@@ -30,7 +30,8 @@ fn engines() -> Arc<Installed> {
 }
 
 fn options() -> StartOptions {
-    let mut options = StartOptions::with_exe(env!("CARGO_BIN_EXE_cutproof"));
+    let mut options =
+        StartOptions::with_exe(std::env::var("TEST_EXE").unwrap_or(env!("CARGO_BIN_EXE_cutproof").into()));
     options.limit = PATIENCE;
     options
 }
@@ -69,7 +70,8 @@ fn product(endpoint: &Endpoint) -> String {
 }
 
 fn get(url: &str) -> String {
-    ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap()
+    let answer = ureq::get(url).call().and_then(|mut answer| answer.body_mut().read_to_string());
+    answer.unwrap_or_else(|error| error.to_string())
 }
 
 fn sql(endpoint: &Endpoint) -> postgres::Client {
