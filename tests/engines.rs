@@ -74,7 +74,8 @@ fn product(endpoint: &Endpoint) -> String {
 }
 
 fn get(url: &str) -> String {
-    ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap()
+    let answer = ureq::get(url).call().and_then(|mut answer| answer.body_mut().read_to_string());
+    answer.unwrap_or_else(|error| error.to_string())
 }
 
 fn sql(endpoint: &Endpoint) -> postgres::Client {

@@ -209,6 +209,7 @@ mod tests {
         let inner = top.path().join("inner");
         fs::create_dir(&inner).unwrap();
         fs::set_permissions(&inner, Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(top.path(), Permissions::from_mode(0o700)).unwrap();
         assert!(!someone().reaches(&inner));
         fs::set_permissions(top.path(), Permissions::from_mode(0o711)).unwrap();
         assert_eq!(someone().reaches(&inner), someone().reaches(&std::env::temp_dir()));

@@ -10,6 +10,7 @@ use crate::process::{Enlisted, Worker, enlist};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,7 +88,7 @@ pub(super) fn at<E: ToString>(path: &Path) -> impl FnOnce(E) -> Failure + '_ {
 /// A command with nothing of our environment that could steer an engine (PGDATA, JAVA_TOOL_OPTIONS, …).
 pub(super) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.env_clear().envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]);
+    command.stdin(Stdio::null()).env_clear().envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]);
     for kept in ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"] {
         command.envs(std::env::var_os(kept).map(|value| (kept, value)));
     }
@@ -110,12 +111,11 @@ impl Process {
         let Prepared { mut command, ports, ending, folder } = prepared;
         let out = File::create(log).map_err(at(log))?;
         let err = out.try_clone().map_err(at(log))?;
-        let stdin = match &folder {
+        if let Some(folder) = &folder {
             // The server holds the folder's lock for as long as it lives.
-            Some(folder) => Stdio::from(folder.lock().map_err(at(folder.path()))?),
-            None => Stdio::null(),
-        };
-        let child = enlist(&worker, command.stdin(stdin).stdout(out).stderr(err));
+            command.stdin(folder.lock().map_err(at(folder.path()))?);
+        }
+        let child = enlist(&worker, command.stdout(out).stderr(err));
         let program = command.get_program().to_string_lossy();
         let child = child.map_err(|error| Failure::new(format!("to start {program}"), error))?;
         let pid = child.pid();
@@ -202,13 +202,14 @@ impl Watch<'_> {
     /// Asks until the answer is right, the process ends, the run ends, or the deadline passes.
     pub fn until<T>(&self, expected: &str, mut ask: impl FnMut() -> Result<T, String>) -> Result<T, Failure> {
         loop {
+            // First: who answers after our process has ended is somebody else.
+            if let Some(ended) = self.process.ended() {
+                return Err(Failure::new(expected, format!("the process {ended}")));
+            }
             let seen = match ask() {
                 Ok(answer) => return Ok(answer),
                 Err(seen) => seen,
             };
-            if let Some(ended) = self.process.ended() {
-                return Err(Failure::new(expected, format!("the process {ended}")));
-            }
             if self.stopping.load(Ordering::Relaxed) {
                 return Err(Failure::new(expected, "the run was told to end"));
             }
@@ -239,10 +240,10 @@ impl Watch<'_> {
     }
 }
 
-/// Makes an empty folder, whatever was there.
+/// Makes an empty folder, whatever was there. Nobody else may look into it: a topic of Connect holds passwords.
 pub(super) fn fresh(folder: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => std::fs::create_dir_all(folder),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::DirBuilder::new().mode(0o700).create(folder),
     }
 }
