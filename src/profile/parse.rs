@@ -216,6 +216,7 @@ fn gate(
     let probe = probe(table, &what, probes, report);
     let with = probe.as_ref().and_then(|probe| with(probe, table, span, &what, report));
     let own_retry = table.get("retry").is_some();
+    let place = |key: &str| table.get(key).map_or(span.clone(), Spanned::span);
     GateDraft {
         id,
         about: args.text("about").unwrap_or_default().to_owned(),
@@ -223,13 +224,13 @@ fn gate(
         probe,
         with,
         expect: placed(table, "expect"),
-        uses: Placed::new(placed_list(table, "uses"), table.get("uses").map_or(span.clone(), Spanned::span)),
+        uses: Placed::new(placed_list(table, "uses"), place("uses")),
         needs: placed_list(table, "needs"),
         required: args.flag("required"),
-        timeout: args.duration("timeout").unwrap_or(defaults.timeout),
+        timeout: Placed::new(args.duration("timeout").unwrap_or(defaults.timeout), place("timeout")),
         retry: if own_retry { retry(&args, table) } else { defaults.retry.clone() },
         tags: placed_list(table, "tags"),
-        writes: Placed::new(args.flag("writes"), table.get("writes").map_or(span.clone(), Spanned::span)),
+        writes: Placed::new(args.flag("writes"), place("writes")),
     }
 }
 

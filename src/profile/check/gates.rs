@@ -11,6 +11,7 @@ use crate::condition::Condition;
 use crate::model::{Args, Gate, GateId, Phase};
 use crate::probe::Probe;
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 /// All services that gates name.
 pub(super) fn services_used(gates: &[GateDraft]) -> HashSet<String> {
@@ -40,9 +41,7 @@ pub(super) fn check(
         let id = check_id(&gate, report);
         uses::check(&gate, &what, services, &known, report);
         check_writes(&gate, &what, report);
-        if let Some(own) = &gate.retry {
-            retry(own, &what, report);
-        }
+        check_times(&gate, &what, report);
         for tag in gate.tags.iter().filter(|tag| !is_name(&tag.value)) {
             let shown = quoted(&tag.value);
             report.fault(&tag.span, format!("tag {shown} in {what}: expected {NAME}"));
@@ -144,19 +143,31 @@ fn measures_services(probe: &dyn Probe) -> bool {
     !probe.any_services() && !probe.services().is_empty()
 }
 
-/// The gate's condition, or its probe's where it says none.
+/// The journal has times in whole milliseconds: a deadline of less would be one of none.
+fn check_times(gate: &GateDraft, what: &str, report: &mut Report<'_>) {
+    if gate.timeout.value < Duration::from_millis(1) {
+        report.fault(&gate.timeout.span, format!("`timeout` of {what}: expected at least 1ms"));
+    }
+    if let Some(own) = &gate.retry {
+        retry(own, what, report);
+    }
+}
+
+/// The gate's condition, or its probe's where it says none. Where it is not known what the probe can observe, what
+/// is wrong with the condition by itself is told all the same.
 fn check_expect(
     gate: &GateDraft,
     what: &str,
     thresholds: &Thresholds,
     report: &mut Report<'_>,
 ) -> Option<Condition> {
-    let (probe, with) = (gate.probe.as_ref()?, gate.with.as_ref()?);
-    let metrics = probe.value.metrics(with);
+    let measured = gate.probe.as_ref().zip(gate.with.as_ref());
     let Some(Placed { value: written, span }) = &gate.expect else {
+        let (probe, with) = measured?;
         return own_expect(probe, with, what, report);
     };
-    match conditions::check_expect(written, thresholds, &metrics) {
+    let metrics = measured.map(|(probe, with)| probe.value.metrics(with));
+    match conditions::check_expect(written, thresholds, metrics.as_deref()) {
         Ok(condition) => Some(condition),
         Err(faults) => {
             for (part, message) in faults {
@@ -176,7 +187,7 @@ fn own_expect(
 ) -> Option<Condition> {
     let written = probe.value.expect(with);
     let metrics = probe.value.metrics(with);
-    let faults = match conditions::check_expect(&written, &Thresholds::default(), &metrics) {
+    let faults = match conditions::check_expect(&written, &Thresholds::default(), Some(&metrics)) {
         Ok(condition) => return Some(condition),
         Err(faults) => faults,
     };
@@ -212,7 +223,7 @@ fn build(
         uses: names(gate.uses.value),
         needs,
         required: gate.required,
-        timeout: gate.timeout,
+        timeout: gate.timeout.value,
         retry: gate.retry.map(|retry| retry.value),
         tags: names(gate.tags),
         writes: gate.writes.value,
