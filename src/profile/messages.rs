@@ -223,9 +223,19 @@ fn a_fault_of_a_condition_has_its_place_within_the_text() {
 #[test]
 fn thresholds_are_quantities_and_are_used() {
     insta::assert_snapshot!(faults_with("slow = \"500ms\"", "slow = \"fast\""), @r#"
-    gates/x.toml:18:8: threshold `slow`: expected a number or a quantity, such as 0.95 or "500ms"; got a text
+    gates/x.toml:18:8: threshold `slow`: expected a number or a quantity, such as 0.95 or "500ms"; got `fast`
         slow = "fast"
                ^^^^^^
+    "#);
+    insta::assert_snapshot!(faults_with("slow = \"500ms\"", "slow = \"500msec\""), @r#"
+    gates/x.toml:18:8: threshold `slow`: expected a number or a quantity, such as 0.95 or "500ms"; got `500msec`; nearest unit: `ms`
+        slow = "500msec"
+               ^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(faults_with("slow = \"500ms\"", "slow = inf"), @r#"
+    gates/x.toml:18:8: threshold `slow`: expected a number or a quantity, such as 0.95 or "500ms"; got inf
+        slow = inf
+               ^^^
     "#);
     insta::assert_snapshot!(faults_with("slow = \"500ms\"", "slow = \"500ms\"\nfast = 1\n\"a-b\" = 1"), @r#"
     gates/x.toml:19:1: no gate's `expect` uses threshold `fast`: write $fast there, or remove it
@@ -539,6 +549,11 @@ fn times_are_at_least_a_millisecond() {
     gates/x.toml:42:11: `timeout` of gate `kafka-topics`: expected at least 1ms
         timeout = "999us"
                   ^^^^^^^
+    "#);
+    insta::assert_snapshot!(faults_with("timeout = \"5s\"", "timeout = \"5us\""), @r#"
+    gates/x.toml:5:11: `timeout` of `[defaults]`: expected at least 1ms
+        timeout = "5us"
+                  ^^^^^
     "#);
     insta::assert_snapshot!(faults_with("every = \"200ms\"", "every = \"1ns\""), @r#"
     gates/x.toml:34:9: `retry` of gate `shop-answers`: expected `every` to be at least 1ms

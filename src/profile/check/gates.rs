@@ -6,12 +6,11 @@ use super::super::draft::{GateDraft, Placed, ServiceDraft};
 use super::super::fault::Report;
 use super::super::names::quoted;
 use super::super::text;
-use super::{NAME, follow, is_name, refuse_circles, retry, services, uses};
+use super::{NAME, follow, is_name, refuse_circles, retry, services, timeout, uses};
 use crate::condition::Condition;
 use crate::model::{Args, Gate, GateId, Phase};
 use crate::probe::Probe;
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
 /// All services that gates name.
 pub(super) fn services_used(gates: &[GateDraft]) -> HashSet<String> {
@@ -41,7 +40,10 @@ pub(super) fn check(
         let id = check_id(&gate, report);
         uses::check(&gate, &what, services, &known, report);
         check_writes(&gate, &what, report);
-        check_times(&gate, &what, report);
+        timeout(&gate.timeout, &what, report);
+        if let Some(own) = &gate.retry {
+            retry(own, &what, report);
+        }
         for tag in gate.tags.iter().filter(|tag| !is_name(&tag.value)) {
             let shown = quoted(&tag.value);
             report.fault(&tag.span, format!("tag {shown} in {what}: expected {NAME}"));
@@ -141,16 +143,6 @@ fn check_writes(gate: &GateDraft, what: &str, report: &mut Report<'_>) {
 /// Whether the probe measures services, and nothing else that the profile's author may have put there.
 fn measures_services(probe: &dyn Probe) -> bool {
     !probe.any_services() && !probe.services().is_empty()
-}
-
-/// The journal has times in whole milliseconds: a deadline of less would be one of none.
-fn check_times(gate: &GateDraft, what: &str, report: &mut Report<'_>) {
-    if gate.timeout.value < Duration::from_millis(1) {
-        report.fault(&gate.timeout.span, format!("`timeout` of {what}: expected at least 1ms"));
-    }
-    if let Some(own) = &gate.retry {
-        retry(own, what, report);
-    }
 }
 
 /// The gate's condition, or its probe's where it says none. Where it is not known what the probe can observe, what

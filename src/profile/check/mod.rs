@@ -34,10 +34,22 @@ pub(super) fn check(draft: Draft, report: &mut Report<'_>) -> (Vec<Service>, Vec
     (services, gates)
 }
 
+/// The journal has times in whole milliseconds: less would be none.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Whether a deadline is one; a fault where not.
+pub(super) fn timeout(timeout: &Placed<Duration>, what: &str, report: &mut Report<'_>) -> bool {
+    let good = timeout.value >= LEAST;
+    if !good {
+        report.fault(&timeout.span, format!("`timeout` of {what}: expected at least 1ms"));
+    }
+    good
+}
+
 /// Whether it would ever be tried again, and not without a pause; a fault where not.
 pub(super) fn retry(retry: &Placed<Retry>, what: &str, report: &mut Report<'_>) -> bool {
     let Retry { every, within } = retry.value;
-    let told = if every < Duration::from_millis(1) {
+    let told = if every < LEAST {
         "expected `every` to be at least 1ms"
     } else if every > within {
         "`every` is longer than `for`, so nothing would ever be tried again"
