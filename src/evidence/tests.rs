@@ -186,6 +186,17 @@ fn a_second_attempt_takes_the_place_of_the_first() {
 }
 
 #[test]
+fn a_step_that_is_told_after_its_gate_was_given_up_changes_nothing() {
+    let mut sample = kafka_init();
+    sample.begin("kafka-init").begin_step("kafka-init", 1, "create_a.v1");
+    sample.end("kafka-init", Verdict::Error, "no answer within 5 s");
+    sample.step("kafka-init", 1, "create_a.v1", StepStatus::Ok, "").done();
+    let env = kafka_file(&sample);
+    assert_eq!(story(&env, "KAFKA_TOPIC_INIT"), "false [create_a.v1] create_a.v1 failed");
+    assert_eq!(env.get("STEP_1_DETAIL"), Some("no answer within 5 s"));
+}
+
+#[test]
 fn a_dry_run_is_simulated_everywhere() {
     for told in [true, false] {
         let mut sample = kafka_init();
