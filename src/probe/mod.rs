@@ -1,14 +1,17 @@
 //! One file a gate kind, in one flat registry. A probe measures and returns observations; it judges nothing, and
 //! knows neither the profile nor the runner.
 
+mod clickhouse_init;
 mod clickhouse_query;
 mod clickhouse_schema;
 pub mod client;
+mod health;
 mod postgres_query;
 mod postgres_schema;
 mod redis_keys;
 mod redis_ping;
 mod redis_round_trip;
+mod timescale_init;
 
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
@@ -28,6 +31,16 @@ pub trait Probe: Sync {
     /// Kinds of services that the gate's `uses` must give, each exactly once.
     fn services(&self) -> &'static [ServiceKind] {
         &[]
+    }
+
+    /// Kinds of services that `uses` may give besides, each at most once.
+    fn may_use(&self) -> &'static [ServiceKind] {
+        &[]
+    }
+
+    /// Whether the gate's `uses` may give any services, of any kinds and numbers; then `services` says nothing.
+    fn any_services(&self) -> bool {
+        false
     }
 
     /// The settings it takes.
@@ -167,13 +180,16 @@ pub trait Steps {
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
     &[
+        &clickhouse_init::ClickhouseInit,
         &clickhouse_query::ClickhouseQuery,
         &clickhouse_schema::ClickhouseSchema,
+        &health::Health,
         &postgres_query::PostgresQuery,
         &postgres_schema::PostgresSchema,
         &redis_keys::RedisKeys,
         &redis_ping::RedisPing,
         &redis_round_trip::RedisRoundTrip,
+        &timescale_init::TimescaleInit,
     ]
 }
 
