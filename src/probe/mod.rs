@@ -1,20 +1,11 @@
 //! One file a gate kind, in one flat registry. A probe measures and returns observations; it judges nothing, and
 //! knows neither the profile nor the runner.
 
-mod cdc;
-mod clickhouse_ingest;
 mod clickhouse_init;
 mod clickhouse_query;
 mod clickhouse_schema;
 pub mod client;
-mod connector;
-mod debezium_init;
 mod health;
-mod kafka_init;
-mod kafka_lag;
-mod kafka_round_trip;
-mod kafka_topics;
-mod placeholder;
 mod postgres_query;
 mod postgres_schema;
 mod redis_keys;
@@ -50,12 +41,6 @@ pub trait Probe: Sync {
     /// Whether the gate's `uses` may give any services, of any kinds and numbers; then `services` says nothing.
     fn any_services(&self) -> bool {
         false
-    }
-
-    /// Kinds of services of which the gate's `uses` must give exactly one, of whichever kind. With settings that
-    /// name the place themselves (`url`, `address`) none, and then `uses` gives none.
-    fn one_of(&self, _args: &Args) -> &'static [ServiceKind] {
-        &[]
     }
 
     /// The settings it takes.
@@ -197,18 +182,10 @@ pub trait Steps {
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
     &[
-        &cdc::Cdc,
-        &clickhouse_ingest::ClickhouseIngest,
         &clickhouse_init::ClickhouseInit,
         &clickhouse_query::ClickhouseQuery,
         &clickhouse_schema::ClickhouseSchema,
-        &connector::Connector,
-        &debezium_init::DebeziumInit,
         &health::Health,
-        &kafka_init::KafkaInit,
-        &kafka_lag::KafkaLag,
-        &kafka_round_trip::KafkaRoundTrip,
-        &kafka_topics::KafkaTopics,
         &postgres_query::PostgresQuery,
         &postgres_schema::PostgresSchema,
         &redis_keys::RedisKeys,
