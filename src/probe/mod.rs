@@ -5,7 +5,7 @@ use crate::model::event::PlannedStep;
 use crate::model::field::Field;
 use crate::model::redact::Redactor;
 use crate::model::{Args, Clock, Endpoint, Metric, Observation, Origin, Reading, RunId, ServiceKind};
-use crate::process::cancel::Cancel;
+use crate::process::{Cancel, Worker};
 use std::time::{Duration, Instant};
 
 /// A kind of gate.
@@ -109,6 +109,8 @@ pub struct Context<'a> {
     pub redactor: &'a Redactor,
     /// Where steps are told.
     pub steps: &'a dyn Steps,
+    /// The right to start processes.
+    pub worker: Worker,
 }
 
 impl Context<'_> {

@@ -1,0 +1,157 @@
+//! The process that does the work, and the guard in it: a thread that reaps orphans as init would, and
+//! that ends everything when the holder is gone. Knows nothing of commands' meaning.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::mpsc;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::process::{getpid, set_child_subreaper, setsid};
+
+use super::ending::{self, Patience};
+use super::lifeline::WorkersEnd;
+use super::poll::poll;
+use super::roster::ROSTER;
+use super::table::Entry;
+use super::{HOLDER_LOST, HoldError};
+
+/// How often the guard looks for orphans that have ended: a script that waits for a pid to disappear is
+/// kept no longer than this.
+const TICK: Duration = Duration::from_millis(20);
+/// How often it looks what released daemons have started since.
+const FOLLOW: Duration = Duration::from_secs(1);
+
+/// When the holder is lost, all is over within 2 s: 0.1 + 0.5 + 1.0 + 0.3, of which mostly none is used
+/// but the grace of those who take it.
+const CLOSE_LIMIT: Duration = Duration::from_millis(100);
+const LOST_PATIENCE: Patience<'static> =
+    Patience { grace: Duration::from_millis(500), hurry: None, kill: Duration::from_secs(1) };
+const HOOK_LIMIT: Duration = Duration::from_millis(300);
+/// At an orderly end, what is still there has been left over by mistake.
+const END_PATIENCE: Patience<'static> =
+    Patience { grace: Duration::from_secs(1), hurry: None, kill: Duration::from_secs(3) };
+
+type Hook = Box<dyn FnOnce() + Send>;
+static LIFELINE: OnceLock<WorkersEnd> = OnceLock::new();
+static LOST_HOLDER: Mutex<Option<Hook>> = Mutex::new(None);
+
+/// The right to start processes: whoever has one is in a process that inherits the orphans of all that
+/// it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Worker {
+    _private: (),
+}
+
+impl Worker {
+    /// A worker without a holder, for tests of single parts: orphans are reaped and commands end what they
+    /// started, but nothing outlives this process to clean up after it.
+    ///
+    /// # Errors
+    /// The system refuses to let this process inherit orphans, or to start a thread.
+    pub fn unheld() -> io::Result<Worker> {
+        static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
+        let started = STARTED.get_or_init(|| Worker::begin(None).map_err(|error| error.to_string()));
+        started.clone().map_err(io::Error::other)?;
+        Ok(Worker { _private: () })
+    }
+
+    /// Becomes the worker of the holder at the other end: a session of its own, so that a signal to the
+    /// holder's group spares it.
+    pub(super) fn held(lifeline: WorkersEnd) -> Result<Worker, HoldError> {
+        match setsid() {
+            // PERM: it leads a group already, having been started so; that is apart enough.
+            Ok(_) | Err(Errno::PERM) => {}
+            Err(error) => return Err(HoldError::system("begin a session", error)),
+        }
+        // Only the first is ever set: this process becomes a worker once.
+        let lifeline = LIFELINE.get_or_init(|| lifeline);
+        Worker::begin(Some(lifeline))
+            .map_err(|source| HoldError::System { what: "start the guard", source })?;
+        Ok(Worker { _private: () })
+    }
+
+    fn begin(lifeline: Option<&'static WorkersEnd>) -> io::Result<()> {
+        set_child_subreaper(Some(getpid()))?;
+        std::thread::Builder::new().name("guard".to_string()).spawn(move || guard(lifeline))?;
+        Ok(())
+    }
+
+    /// Sets what is still to be done when the holder is lost and all processes are ended: to flush the
+    /// journal, say. It gets 300 ms. A later hook replaces an earlier one.
+    pub fn on_lost_holder(&self, hook: impl FnOnce() + Send + 'static) {
+        *LOST_HOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hook));
+    }
+
+    /// Ends all that is still there, except the released, and lets nothing start any more. Returns those
+    /// that could not be ended.
+    pub(super) fn finish(self) -> io::Result<Vec<Entry>> {
+        ROSTER.close(END_PATIENCE.grace);
+        let begun = Instant::now();
+        // The holder would end the released daemons that it does not know.
+        while !tell_holder()? && begun.elapsed() < END_PATIENCE.grace {
+            std::thread::sleep(TICK);
+        }
+        ending::end(END_PATIENCE, || ROSTER.everyone(), std::thread::sleep).map(|ended| ended.survivors)
+    }
+}
+
+/// Tells the holder who has been released, without waiting. Returns whether it knows all now.
+pub(super) fn tell_holder() -> io::Result<bool> {
+    match LIFELINE.get() {
+        Some(lifeline) => ROSTER.tell_holder(|lines| lifeline.send(lines)),
+        None => Ok(true),
+    }
+}
+
+fn guard(lifeline: Option<&WorkersEnd>) {
+    let mut followed = Instant::now();
+    loop {
+        match lifeline {
+            Some(lifeline) if is_broken(lifeline) => lost_holder(),
+            Some(_) => {}
+            None => std::thread::sleep(TICK),
+        }
+        // What fails here (out of descriptors, say) is tried again at the next tick.
+        let _ = ROSTER.reap();
+        if followed.elapsed() >= FOLLOW {
+            let _ = ROSTER.follow_released();
+            followed = Instant::now();
+        }
+        let _ = tell_holder();
+    }
+}
+
+/// Waits a tick. The holder never writes: anything on the lifeline is its end.
+fn is_broken(lifeline: &WorkersEnd) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(lifeline.as_fd(), PollFlags::IN)];
+    match poll(&mut fds, TICK) {
+        Ok(_) => fds[0].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
+        Err(_) => {
+            std::thread::sleep(TICK);
+            false
+        }
+    }
+}
+
+/// The holder was killed, and with it everybody's hope of an orderly end.
+fn lost_holder() -> ! {
+    ROSTER.close(CLOSE_LIMIT);
+    // Nobody is left to hear of survivors or errors.
+    let _ = ending::end(LOST_PATIENCE, || ROSTER.everyone(), std::thread::sleep);
+    let hook = LOST_HOLDER.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(hook) = hook {
+        let (done, wait) = mpsc::channel::<()>();
+        let started = std::thread::Builder::new().spawn(move || {
+            hook();
+            drop(done);
+        });
+        if started.is_ok() {
+            let _ = wait.recv_timeout(HOOK_LIMIT);
+        }
+    }
+    // No exit handlers: those of C libraries wait for threads that wait for processes that are gone.
+    signal_hook::low_level::exit(i32::from(HOLDER_LOST))
+}
