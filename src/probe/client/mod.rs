@@ -1,0 +1,5 @@
+//! Clients of the services that probes measure: connected within a deadline, bounded in what they take, and with
+//! errors that say what was expected, what was seen, where, and what to do. They know no probe and no gate.
+
+pub mod http;
+pub mod tcp;
