@@ -1,0 +1,6 @@
+//! The probes that need no engine, on real sockets, files and processes of this machine.
+
+mod bench;
+mod command;
+mod file;
+mod tcp;
