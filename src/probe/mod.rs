@@ -1,16 +1,29 @@
 //! One file a gate kind, in one flat registry. A probe measures and returns observations; it judges nothing, and
 //! knows neither the profile nor the runner.
 
+mod cdc;
+mod clickhouse_ingest;
 mod clickhouse_init;
 mod clickhouse_query;
 mod clickhouse_schema;
 pub mod client;
+mod command;
+mod connector;
+mod debezium_init;
+mod declared;
+mod file;
 mod health;
+mod kafka_init;
+mod kafka_lag;
+mod kafka_round_trip;
+mod kafka_topics;
+mod placeholder;
 mod postgres_query;
 mod postgres_schema;
 mod redis_keys;
 mod redis_ping;
 mod redis_round_trip;
+mod tcp;
 mod timescale_init;
 
 use crate::model::event::PlannedStep;
@@ -41,6 +54,12 @@ pub trait Probe: Sync {
     /// Whether the gate's `uses` may give any services, of any kinds and numbers; then `services` says nothing.
     fn any_services(&self) -> bool {
         false
+    }
+
+    /// Kinds of services of which the gate's `uses` must give exactly one, of whichever kind. With settings that
+    /// name the place themselves (`url`, `address`) none, and then `uses` gives none.
+    fn one_of(&self, _args: &Args) -> &'static [ServiceKind] {
+        &[]
     }
 
     /// The settings it takes.
@@ -201,15 +220,26 @@ pub trait Steps {
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
     &[
+        &cdc::Cdc,
+        &clickhouse_ingest::ClickhouseIngest,
         &clickhouse_init::ClickhouseInit,
         &clickhouse_query::ClickhouseQuery,
         &clickhouse_schema::ClickhouseSchema,
+        &command::Command,
+        &connector::Connector,
+        &debezium_init::DebeziumInit,
+        &file::File,
         &health::Health,
+        &kafka_init::KafkaInit,
+        &kafka_lag::KafkaLag,
+        &kafka_round_trip::KafkaRoundTrip,
+        &kafka_topics::KafkaTopics,
         &postgres_query::PostgresQuery,
         &postgres_schema::PostgresSchema,
         &redis_keys::RedisKeys,
         &redis_ping::RedisPing,
         &redis_round_trip::RedisRoundTrip,
+        &tcp::Tcp,
         &timescale_init::TimescaleInit,
     ]
 }

@@ -2,26 +2,19 @@
 
 use cutproof::model::event::PlannedStep;
 use cutproof::model::redact::Redactor;
-use cutproof::model::{Args, Clock, Endpoint, Reading, RunId, Secret, ServiceKind, Stamp};
+use cutproof::model::{Args, Clock, Endpoint, Reading, RunId, ServiceKind, Stamp};
 use cutproof::probe::{self, Context, Measurement, ProbeError, Steps};
-use cutproof::process::cancel::Cancel;
+use cutproof::process::{Cancel, Worker};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Where an engine is: the one seam to whoever runs the engines.
-pub fn engine(kind: ServiceKind) -> Endpoint {
-    let name = kind.as_str().to_uppercase();
-    let variable = |what: &str| std::env::var(format!("CUTPROOF_{what}_{name}")).ok();
-    let address =
-        variable("ENDPOINT").unwrap_or_else(|| panic!("CUTPROOF_ENDPOINT_{name} says where {kind} is"));
-    let mut endpoint = Endpoint::at(kind, address);
-    endpoint.user = variable("USER");
-    endpoint.password = variable("PASSWORD").map(Secret::new);
-    endpoint
-}
+pub use engines::engine;
+
+#[path = "../common/engines.rs"]
+mod engines;
 
 /// A name that no other test has.
 pub fn unique(prefix: &str) -> String {
@@ -90,11 +83,12 @@ pub fn measure_in(
     let context = Context {
         endpoints: &endpoints,
         deadline: Instant::now() + timeout,
-        cancel: &Cancel::default(),
+        cancel: &Cancel::new().expect("a descriptor"),
         clock: Clock::start(),
         run,
         redactor: &Redactor::new(),
         steps: &steps,
+        worker: Worker::unheld().expect("this process may inherit orphans"),
     };
     let began = Instant::now();
     let result = probe.measure(&args, &context);
