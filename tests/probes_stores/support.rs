@@ -2,7 +2,7 @@
 
 use cutproof::model::event::PlannedStep;
 use cutproof::model::redact::Redactor;
-use cutproof::model::{Args, Clock, Endpoint, Reading, RunId, ServiceKind, Stamp};
+use cutproof::model::{Args, Clock, Endpoint, Reading, RunId, Stamp};
 use cutproof::probe::{self, Context, Measurement, ProbeError, Steps};
 use cutproof::process::{Cancel, Worker};
 use std::io::{Read, Write};
