@@ -321,6 +321,33 @@ fn the_other_inits_have_the_keys_of_the_contract_in_their_order() {
 }
 
 #[test]
+fn what_stands_in_files_is_taken_from_what_the_steps_announce() {
+    let mut debezium = gate("debezium-init", "debezium_init");
+    debezium.with = args(json!({"connectors": [{"key": "trading_core", "file": "core.json"}]}));
+    let mut timescale = gate("timescale-init", "timescale_init");
+    timescale.with = args(json!({"schema_dir": "infra/ts"}));
+    let mut sample = Sample::new(vec![debezium, timescale]);
+    sample.started.dry_run = true;
+    sample
+        .plan_steps("debezium-init", &["apply_trading_core"])
+        .plan_steps("timescale-init", &["apply_schema"]);
+    let mut announce = |gate: &str, command: &str| {
+        sample.started.steps.get_mut(&id(gate)).unwrap()[0].command = command.to_owned();
+    };
+    announce("debezium-init", "PUT /connectors/trading-core-connector/config from core.json");
+    announce("timescale-init", "apply infra/ts/010.sql, infra/ts/020.sql");
+    sample
+        .end("debezium-init", Verdict::Skipped, "dry")
+        .end("timescale-init", Verdict::Skipped, "dry")
+        .done();
+    let value =
+        |file: &str, key: &str| document(&sample.records(), file).unwrap().get(key).unwrap().to_owned();
+    let name = value("debezium_connector_init_result.env", "DEBEZIUM_CONNECTOR_INIT_TRADING_CORE_NAME");
+    let count = value("timescale_schema_init_result.env", "TIMESCALE_SCHEMA_INIT_SCHEMA_FILE_COUNT");
+    assert_eq!((name.as_str(), count.as_str()), ("trading-core-connector", "2"));
+}
+
+#[test]
 fn a_second_init_of_a_kind_has_a_file_of_its_own() {
     let mut sample = Sample::new(vec![gate("one", "kafka_init"), gate("two", "kafka_init")]);
     sample.end("one", Verdict::Passed, "").end("two", Verdict::Failed, "no").done();
