@@ -63,8 +63,8 @@ pub(super) struct Prepared {
     pub ports: Vec<Port>,
     /// What ends it: KILL where its data is thrown away anyhow.
     pub ending: Signal,
-    /// A folder that goes with it.
-    pub folder: Option<Folder>,
+    /// Folders that go with it; it holds the first one's lock.
+    pub folders: Vec<Folder>,
 }
 
 /// Why an engine is not ready.
@@ -102,17 +102,17 @@ pub(super) struct Process {
     pid: Pid,
     log: PathBuf,
     ending: Signal,
-    folder: Mutex<Option<Folder>>,
+    folders: Mutex<Vec<Folder>>,
 }
 
 impl Process {
     /// Starts it in a process group of its own, so that a Ctrl-C in the terminal reaches only us.
     pub fn spawn(prepared: Prepared, log: &Path, worker: Worker) -> Result<(Process, Vec<Port>), Failure> {
-        let Prepared { mut command, ports, ending, folder } = prepared;
+        let Prepared { mut command, ports, ending, folders } = prepared;
         let out = File::create(log).map_err(at(log))?;
         let err = out.try_clone().map_err(at(log))?;
-        if let Some(folder) = &folder {
-            // The server holds the folder's lock for as long as it lives.
+        if let Some(folder) = folders.first() {
+            // The server holds the folders' lock for as long as it lives.
             command.stdin(folder.lock().map_err(at(folder.path()))?);
         }
         let child = enlist(&worker, command.stdout(out).stderr(err));
@@ -124,7 +124,7 @@ impl Process {
             pid,
             log: log.to_owned(),
             ending,
-            folder: Mutex::new(folder),
+            folders: Mutex::new(folders),
         };
         Ok((process, ports))
     }
@@ -157,7 +157,7 @@ impl Process {
         }
     }
 
-    /// Ends it, and removes the folder that goes with it.
+    /// Ends it, and removes the folders that go with it.
     pub fn end(&self) {
         self.signal();
         if !self.gone_within(GRACE) {
@@ -165,7 +165,7 @@ impl Process {
             let _ = kill_process_group(self.pid, Signal::KILL);
             self.gone_within(GRACE);
         }
-        drop(self.folder.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn gone_within(&self, limit: Duration) -> bool {
@@ -179,11 +179,9 @@ impl Process {
         true
     }
 
-    /// Leaves it and its folder to itself.
+    /// Leaves it and its folders to themselves.
     pub fn leave(&self) {
-        if let Some(folder) = self.folder.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            folder.keep();
-        }
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(Folder::keep);
     }
 
     fn child(&self) -> MutexGuard<'_, Enlisted> {

@@ -1,6 +1,6 @@
 //! PostgreSQL with logical decoding, for one run: nothing is synced to the disk. As another user where we are root.
 
-use super::account::{Account, Folder, Sharing, copy};
+use super::account::{self, Account, Folder, Sharing, copy};
 use super::command;
 use super::launch::{Failure, Launch, Place, Prepared, Watch, at, clean};
 use super::start::EngineSource;
@@ -23,7 +23,7 @@ const ADMIN: &str = "cutproof_admin";
 /// An empty database of the template: renaming it takes a millisecond, making one copies 300 files.
 const SPARE: &str = "cutproof_spare";
 /// Throwaway data, logical decoding, and no statement (which may hold a password) in the log.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 15] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "wal_level=logical",
@@ -33,6 +33,9 @@ const SETTINGS: [&str; 13] = [
     "full_page_writes=off",
     "synchronous_commit=off",
     "shared_buffers=32MB",
+    "max_wal_size=128MB",
+    // In the data folder, so that a server that was killed leaves nothing elsewhere.
+    "dynamic_shared_memory_type=mmap",
     "timezone=UTC",
     "log_timezone=UTC",
     "log_statement=none",
@@ -62,36 +65,38 @@ impl Postgres {
         }
     }
 
-    /// The programs and the data, where `account` can reach them.
+    /// The data in memory where there is plenty: a cluster is a thousand small files, thrown away in a minute.
+    /// The programs where the account can reach them.
     fn lay_out(
         &mut self,
         place: &Place,
         account: Option<&Account>,
-    ) -> Result<(PathBuf, Option<Folder>), Failure> {
-        let mut bin = match &self.from {
-            EngineSource::Pinned => place.installed.postgres().join("bin"),
+    ) -> Result<(PathBuf, Vec<Folder>), Failure> {
+        let failed = |error| Failure::new("a folder for PostgreSQL", error);
+        let places: Vec<PathBuf> = account::memory()
+            .into_iter()
+            .chain([place.data.clone()])
+            .chain(account::temp_folders())
+            .collect();
+        let mut folders = vec![Folder::new(account, &places).map_err(failed)?];
+        self.data = folders[0].path().join("pgdata");
+        let server = place.installed.postgres();
+        let bin = match &self.from {
             EngineSource::Path(path) => bin_folder(path)?,
-        };
-        let mut folder = None;
-        self.data = place.data.join("pgdata");
-        if account.is_some() {
-            // The server's own folder in it stays closed.
-            set_permissions(&place.data, Permissions::from_mode(0o711)).map_err(at(&place.data))?;
-        }
-        if let Some(account) = account
-            && !(account.reaches(&bin) && account.reaches(&place.data))
-        {
-            let own = Folder::new(account).map_err(|error| Failure::new("a folder for PostgreSQL", error))?;
-            if self.from == EngineSource::Pinned {
-                let server = own.path().join("server");
-                copy(&place.installed.postgres(), &server, Sharing::Linked).map_err(at(&server))?;
-                bin = server.join("bin");
+            EngineSource::Pinned if account.is_none_or(|account| account.reaches(&server)) => {
+                server.join("bin")
             }
-            self.data = own.path().join("pgdata");
-            folder = Some(own);
-        }
+            EngineSource::Pinned => {
+                let folder =
+                    Folder::beside(&folders[0], account, &account::temp_folders()).map_err(failed)?;
+                let own = folder.path().join("server");
+                copy(&server, &own, Sharing::Linked).map_err(at(&own))?;
+                folders.push(folder);
+                own.join("bin")
+            }
+        };
         self.fill(place, &bin, account)?;
-        Ok((bin, folder))
+        Ok((bin, folders))
     }
 
     /// A copy of the template for the pinned server; another one makes its data itself.
@@ -154,7 +159,7 @@ impl Launch for Postgres {
     fn prepare(&mut self, place: &Place) -> Result<Prepared, Failure> {
         let account =
             Account::for_postgres().map_err(|error| Failure::new("a user for PostgreSQL", error))?;
-        let (bin, folder) = self.lay_out(place, account.as_ref())?;
+        let (bin, folders) = self.lay_out(place, account.as_ref())?;
         let port = (place.ports)().map_err(|error| Failure::new("a free port", error))?;
         self.port = port.number();
         let mut command = as_account(&bin.join("postgres"), account.as_ref());
@@ -162,7 +167,7 @@ impl Launch for Postgres {
         command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
         // QUIT is its immediate shutdown: it ends its children, which are in sessions of their own, and gives its
         // shared memory back.
-        Ok(Prepared { command, ports: vec![port], ending: Signal::QUIT, folder })
+        Ok(Prepared { command, ports: vec![port], ending: Signal::QUIT, folders })
     }
 
     fn ready(&self, watch: &Watch<'_>, ready: &mut dyn FnMut(&str, Endpoint)) -> Result<(), Failure> {
@@ -244,7 +249,8 @@ pub(super) fn make_template(
         initdb(&server.join("bin"), &target, &password, None, log, limit, &mut || true)?;
         return add_spare(&server.join("bin"), &target, None, log, limit);
     };
-    let folder = Folder::new(&account).map_err(|error| Failure::new("a folder for PostgreSQL", error))?;
+    let folder = Folder::new(Some(&account), &account::temp_folders())
+        .map_err(|error| Failure::new("a folder for PostgreSQL", error))?;
     let (own, data) = (folder.path().join("server"), folder.path().join("pgdata"));
     copy(server, &own, Sharing::Linked).map_err(at(&own))?;
     initdb(&own.join("bin"), &data, &password, Some(&account), log, limit, &mut || true)?;
