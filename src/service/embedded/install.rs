@@ -205,7 +205,11 @@ fn place(cache: &Path) -> PathBuf {
 ///
 /// # Errors
 /// See [`InstallError`]; the cache is then as it was before, and the next call begins anew.
-pub fn install(cache: &Path, worker: Worker, progress: &dyn Progress) -> Result<Arc<Installed>, InstallError> {
+pub fn install(
+    cache: &Path,
+    worker: Worker,
+    progress: &dyn Progress,
+) -> Result<Arc<Installed>, InstallError> {
     let reason = match installed(cache) {
         Ok(installed) => return Ok(Arc::new(installed)),
         Err(reason) => reason,
