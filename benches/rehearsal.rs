@@ -49,7 +49,11 @@ fn engines(installed: &Arc<Installed>, worker: Worker) -> Result<()> {
     }
     let (all, chain) = (median(all), median(chain));
     println!("five engines ready             {:>8.0} ms", all.as_secs_f64() * 1e3);
-    println!("  against Kafka, then Connect  {:>8.2} times ({:.0} ms)", ratio(all, chain), chain.as_secs_f64() * 1e3);
+    println!(
+        "  against Kafka, then Connect  {:>8.2} times ({:.0} ms)",
+        ratio(all, chain),
+        chain.as_secs_f64() * 1e3
+    );
     Ok(())
 }
 
@@ -127,7 +131,8 @@ fn own_memory(holder: u32) -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0)
     };
-    let children = std::fs::read_to_string(format!("/proc/{holder}/task/{holder}/children")).unwrap_or_default();
+    let children =
+        std::fs::read_to_string(format!("/proc/{holder}/task/{holder}/children")).unwrap_or_default();
     peak(holder) + children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(peak).sum::<u64>()
 }
 
@@ -145,7 +150,11 @@ fn version() -> Result<()> {
     }
     let (ours, bare) = (median(ours), median(bare));
     println!("cutproof --version             {:>8.2} ms", ours.as_secs_f64() * 1e3);
-    println!("  against `true`               {:>8.2} times ({:.2} ms)", ratio(ours, bare), bare.as_secs_f64() * 1e3);
+    println!(
+        "  against `true`               {:>8.2} times ({:.2} ms)",
+        ratio(ours, bare),
+        bare.as_secs_f64() * 1e3
+    );
     Ok(())
 }
 

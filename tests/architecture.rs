@@ -20,7 +20,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("runner", &["condition", "plan", "probe", "process", "service"]),
     (
         "rehearsal",
-        &["condition", "evidence", "exit", "journal", "plan", "probe", "process", "profile", "runner", "service"],
+        &[
+            "condition",
+            "evidence",
+            "exit",
+            "journal",
+            "plan",
+            "probe",
+            "process",
+            "profile",
+            "runner",
+            "service",
+        ],
     ),
     ("harness", &["cli", "evidence", "exit", "plan", "process", "profile", "rehearsal", "report", "runner"]),
     (
@@ -100,7 +111,8 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// Every X of `crate::X` in a file, comments left out; `crate::{a, b}` too.
 fn imports(text: &str) -> BTreeSet<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut found = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];

@@ -1,7 +1,7 @@
 //! A run from its flags to its exit code: what `rehearse` and `gates run` share.
 
-use super::flags::RunFlags;
 use super::engines::{environment, leave_up};
+use super::flags::RunFlags;
 use super::{Display, Refusal};
 use crate::evidence::{Document, Exported};
 use crate::exit;
@@ -9,8 +9,8 @@ use crate::model::{Args, Stamp};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
 use crate::profile::Profile;
-use crate::rehearsal::provision::Provision;
 use crate::rehearsal::detached::Detached;
+use crate::rehearsal::provision::Provision;
 use crate::rehearsal::{Finished, Options, Rehearsal};
 use crate::report;
 use crate::service::embedded;
@@ -106,7 +106,9 @@ pub fn exported(finished: &Finished, document: &Document, to: &Path) -> super::R
     let path = to.display();
     Ok(match finished.export(document, to).map_err(Refusal::of)? {
         Exported::Written { kept: None } | Exported::Same => format!("{path}\n"),
-        Exported::Written { kept: Some(kept) } => format!("{path}\n  (what it replaced is kept as {})\n", kept.display()),
+        Exported::Written { kept: Some(kept) } => {
+            format!("{path}\n  (what it replaced is kept as {})\n", kept.display())
+        }
     })
 }
 

@@ -109,7 +109,10 @@ impl Rehearsal {
             refuse_writes(plan)?;
         }
         let embedded = options.provision == Provision::Embedded && !options.dry_run;
-        let installed = embedded.then(|| embedded::user_cache().and_then(|cache| embedded::install(&cache, worker, &Patient { watcher: &*watcher, cancel })));
+        let installed = embedded.then(|| {
+            embedded::user_cache()
+                .and_then(|cache| embedded::install(&cache, worker, &Patient { watcher: &*watcher, cancel }))
+        });
         let installed = installed.transpose().map_err(RehearsalError::of)?;
         signals::outlive_file_limit().map_err(RehearsalError::of)?;
         let clock = Clock::start();
@@ -136,7 +139,9 @@ impl Rehearsal {
                 let name = options.started_by.unwrap_or(options.provision).as_str();
                 let endpoints = match &options.attached {
                     Some(endpoints) => endpoints.clone(),
-                    None => provision::endpoints(&plan.services, &options.endpoints).map_err(RehearsalError)?,
+                    None => {
+                        provision::endpoints(&plan.services, &options.endpoints).map_err(RehearsalError)?
+                    }
                 };
                 match &options.unavailable {
                     Some(why) => Some(Arc::new(provision::Unavailable(why.clone()))),
@@ -180,7 +185,9 @@ impl Rehearsal {
         let duration_ms = millis(self.clock.elapsed());
         self.sink.event(Event::RunEnded { verdict, counts, duration_ms });
         if let Some(failure) = self.journal.failure() {
-            return Err(RehearsalError(format!("the run's journal is not whole, so nothing is proven: {failure}")));
+            return Err(RehearsalError(format!(
+                "the run's journal is not whole, so nothing is proven: {failure}"
+            )));
         }
         self.journal.sync().map_err(RehearsalError::of)?;
         let records = journal::read(self.journal.path()).map_err(RehearsalError::of)?;

@@ -96,7 +96,9 @@ impl Runner {
     pub fn tally(&self) -> (Verdict, Counts) {
         let mut counts = Counts::default();
         let mut worst = Verdict::Passed;
-        for (planned, outcome) in self.0.gates.iter().zip(&self.0.outcomes).filter(|(planned, _)| planned.selected) {
+        for (planned, outcome) in
+            self.0.gates.iter().zip(&self.0.outcomes).filter(|(planned, _)| planned.selected)
+        {
             let verdict = outcome.get().map_or(Verdict::Skipped, |outcome| outcome.verdict);
             counts.add(verdict);
             if planned.gate.required {
@@ -184,7 +186,11 @@ impl Runner {
     fn simulate(&self, planned: &PlannedGate) {
         for (number, step) in (1..).zip(&planned.steps) {
             let gate = planned.gate.id.clone();
-            self.tell(Event::StepStarted(StepStarted { gate: gate.clone(), number, name: step.name.clone() }));
+            self.tell(Event::StepStarted(StepStarted {
+                gate: gate.clone(),
+                number,
+                name: step.name.clone(),
+            }));
             self.tell(Event::StepEnded(StepEnded {
                 gate,
                 number,

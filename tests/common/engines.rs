@@ -18,8 +18,10 @@ struct Engines {
 pub fn engine(kind: ServiceKind) -> Endpoint {
     static ENGINES: OnceLock<Engines> = OnceLock::new();
     let engines = ENGINES.get_or_init(up);
-    let variable = |what: &str| engines.variables.get(&format!("CUTPROOF_{what}_{}", kind.as_str().to_uppercase()));
-    let address = variable("ENDPOINT").unwrap_or_else(|| panic!("no {kind} in {:?}", engines.variables.keys()));
+    let variable =
+        |what: &str| engines.variables.get(&format!("CUTPROOF_{what}_{}", kind.as_str().to_uppercase()));
+    let address =
+        variable("ENDPOINT").unwrap_or_else(|| panic!("no {kind} in {:?}", engines.variables.keys()));
     let mut endpoint = Endpoint::at(kind, address.as_str());
     endpoint.user = variable("USER").cloned();
     endpoint.password = variable("PASSWORD").cloned().map(Secret::new);
@@ -30,7 +32,11 @@ fn up() -> Engines {
     let name = format!("tests-{}", std::process::id());
     // Before they are up, so that they are ended also where this process does not live that long.
     let mut keeper = Command::new("sh")
-        .args(["-c", "trap '' INT TERM; read line; exec \"$0\" engines down --name \"$1\" >/dev/null 2>&1", CUTPROOF])
+        .args([
+            "-c",
+            "trap '' INT TERM; read line; exec \"$0\" engines down --name \"$1\" >/dev/null 2>&1",
+            CUTPROOF,
+        ])
         .arg(&name)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
