@@ -74,8 +74,8 @@ pub fn exited(status: ExitStatus) -> String {
 pub fn tail(log: &Path) -> Vec<String> {
     let Ok(bytes) = read_end(log) else { return Vec::new() };
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| plain(line)).collect()
+    let lines: Vec<String> = text.lines().map(plain).filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(TAIL)..].to_vec()
 }
 
 /// Lines as a block under a message.
