@@ -5,6 +5,7 @@ pub mod client;
 mod command;
 mod declared;
 mod file;
+mod http;
 mod tcp;
 
 use crate::model::event::PlannedStep;
@@ -195,7 +196,7 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[&command::Command, &file::File, &tcp::Tcp]
+    &[&command::Command, &file::File, &http::Http, &tcp::Tcp]
 }
 
 /// The probe of a name.
