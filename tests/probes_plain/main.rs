@@ -3,4 +3,6 @@
 mod bench;
 mod command;
 mod file;
+mod http;
 mod tcp;
+mod web;
