@@ -6,5 +6,8 @@ pub mod connect;
 pub mod http;
 pub mod kafka;
 pub mod kafka_admin;
+pub mod kafka_error;
+mod kafka_group;
 pub mod kafka_producer;
+pub mod parting;
 pub mod postgres;
