@@ -12,7 +12,18 @@ mod connector;
 mod debezium_init;
 mod declared;
 mod file;
+mod health;
 mod http;
+mod kafka_init;
+mod kafka_lag;
+mod kafka_round_trip;
+mod kafka_topics;
+mod placeholder;
+mod postgres_query;
+mod postgres_schema;
+mod redis_keys;
+mod redis_ping;
+mod redis_round_trip;
 mod tcp;
 mod timescale_init;
 

@@ -10,7 +10,7 @@ pub mod init;
 pub mod kafka;
 pub mod kafka_admin;
 pub mod kafka_error;
-mod kafka_group;
+pub mod kafka_group;
 pub mod kafka_producer;
 pub mod parting;
 pub mod postgres;
