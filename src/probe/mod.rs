@@ -220,7 +220,30 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[&command::Command, &file::File, &http::Http, &tcp::Tcp]
+    &[
+        &cdc::Cdc,
+        &clickhouse_ingest::ClickhouseIngest,
+        &clickhouse_init::ClickhouseInit,
+        &clickhouse_query::ClickhouseQuery,
+        &clickhouse_schema::ClickhouseSchema,
+        &command::Command,
+        &connector::Connector,
+        &debezium_init::DebeziumInit,
+        &file::File,
+        &health::Health,
+        &http::Http,
+        &kafka_init::KafkaInit,
+        &kafka_lag::KafkaLag,
+        &kafka_round_trip::KafkaRoundTrip,
+        &kafka_topics::KafkaTopics,
+        &postgres_query::PostgresQuery,
+        &postgres_schema::PostgresSchema,
+        &redis_keys::RedisKeys,
+        &redis_ping::RedisPing,
+        &redis_round_trip::RedisRoundTrip,
+        &tcp::Tcp,
+        &timescale_init::TimescaleInit,
+    ]
 }
 
 /// The probe of a name.
