@@ -6,6 +6,7 @@ mod command;
 mod declared;
 mod file;
 mod http;
+pub mod prometheus;
 mod tcp;
 
 use crate::model::event::PlannedStep;
@@ -196,7 +197,7 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[&command::Command, &file::File, &http::Http, &tcp::Tcp]
+    &[&command::Command, &file::File, &http::Http, &prometheus::Prometheus, &tcp::Tcp]
 }
 
 /// The probe of a name.
