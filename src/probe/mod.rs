@@ -14,16 +14,7 @@ mod declared;
 mod file;
 mod health;
 mod http;
-mod kafka_init;
-mod kafka_lag;
-mod kafka_round_trip;
-mod kafka_topics;
-mod placeholder;
-mod postgres_query;
-mod postgres_schema;
-mod redis_keys;
-mod redis_ping;
-mod redis_round_trip;
+pub mod prometheus;
 mod tcp;
 mod timescale_init;
 
@@ -220,30 +211,7 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[
-        &cdc::Cdc,
-        &clickhouse_ingest::ClickhouseIngest,
-        &clickhouse_init::ClickhouseInit,
-        &clickhouse_query::ClickhouseQuery,
-        &clickhouse_schema::ClickhouseSchema,
-        &command::Command,
-        &connector::Connector,
-        &debezium_init::DebeziumInit,
-        &file::File,
-        &health::Health,
-        &http::Http,
-        &kafka_init::KafkaInit,
-        &kafka_lag::KafkaLag,
-        &kafka_round_trip::KafkaRoundTrip,
-        &kafka_topics::KafkaTopics,
-        &postgres_query::PostgresQuery,
-        &postgres_schema::PostgresSchema,
-        &redis_keys::RedisKeys,
-        &redis_ping::RedisPing,
-        &redis_round_trip::RedisRoundTrip,
-        &tcp::Tcp,
-        &timescale_init::TimescaleInit,
-    ]
+    &[&command::Command, &file::File, &http::Http, &prometheus::Prometheus, &tcp::Tcp]
 }
 
 /// The probe of a name.
