@@ -354,7 +354,7 @@ mod tests {
                 Line::Kind { family: "http_requests_total".into(), kind: "counter" },
                 sample("http_requests_total", &[("method", "post"), ("code", "200")], 1027.0),
                 sample("spaced", &[("a", "1")], 1.756_047_3e7),
-                sample("esc", &[("path", "C:\\DIR\n\"x\" \\d")], -3.14),
+                sample("esc", &[("path", "C:\\DIR\n\"x\" \\d")], -3.5),
                 sample("inf", &[], f64::INFINITY),
                 sample("less", &[], f64::NEG_INFINITY),
                 sample("x:y", &[], 5.0),
