@@ -67,6 +67,10 @@ impl Probe for DebeziumInit {
         &[ServiceKind::Connect]
     }
 
+    fn may_use(&self) -> &'static [ServiceKind] {
+        &[ServiceKind::Postgres]
+    }
+
     fn fields(&self) -> &'static [Field] {
         FIELDS
     }

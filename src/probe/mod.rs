@@ -3,11 +3,13 @@
 
 mod cdc;
 mod clickhouse_ingest;
+mod clickhouse_init;
 mod clickhouse_query;
 mod clickhouse_schema;
 pub mod client;
 mod connector;
 mod debezium_init;
+mod health;
 mod kafka_init;
 mod kafka_lag;
 mod kafka_round_trip;
@@ -18,6 +20,7 @@ mod postgres_schema;
 mod redis_keys;
 mod redis_ping;
 mod redis_round_trip;
+mod timescale_init;
 
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
@@ -36,6 +39,22 @@ pub trait Probe: Sync {
 
     /// Kinds of services that the gate's `uses` must give, each exactly once.
     fn services(&self) -> &'static [ServiceKind] {
+        &[]
+    }
+
+    /// Kinds of services that `uses` may give besides, each at most once.
+    fn may_use(&self) -> &'static [ServiceKind] {
+        &[]
+    }
+
+    /// Whether the gate's `uses` may give any services, of any kinds and numbers; then `services` says nothing.
+    fn any_services(&self) -> bool {
+        false
+    }
+
+    /// Kinds of services of which the gate's `uses` must give exactly one, of whichever kind. With settings that
+    /// name the place themselves (`url`, `address`) none, and then `uses` gives none.
+    fn one_of(&self, _args: &Args) -> &'static [ServiceKind] {
         &[]
     }
 
@@ -180,10 +199,12 @@ pub fn registry() -> &'static [&'static dyn Probe] {
     &[
         &cdc::Cdc,
         &clickhouse_ingest::ClickhouseIngest,
+        &clickhouse_init::ClickhouseInit,
         &clickhouse_query::ClickhouseQuery,
         &clickhouse_schema::ClickhouseSchema,
         &connector::Connector,
         &debezium_init::DebeziumInit,
+        &health::Health,
         &kafka_init::KafkaInit,
         &kafka_lag::KafkaLag,
         &kafka_round_trip::KafkaRoundTrip,
@@ -193,6 +214,7 @@ pub fn registry() -> &'static [&'static dyn Probe] {
         &redis_keys::RedisKeys,
         &redis_ping::RedisPing,
         &redis_round_trip::RedisRoundTrip,
+        &timescale_init::TimescaleInit,
     ]
 }
 

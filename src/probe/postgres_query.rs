@@ -58,9 +58,9 @@ fn answer(transaction: &mut Transaction<'_>, sql: &str) -> Result<Answer, Error>
     let statement = transaction.prepare(sql)?;
     let none: [&str; 0] = [];
     let mut rows = transaction.query_raw(&statement, none)?;
-    let first = rows.next()?;
-    let mut count = u64::from(first.is_some());
-    while rows.next()?.is_some() {
+    let (mut first, mut count) = (None, 0);
+    while let Some(row) = rows.next()? {
+        first.get_or_insert(row);
         count += 1;
     }
     let columns = statement.columns().iter().enumerate();

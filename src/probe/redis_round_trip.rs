@@ -65,12 +65,9 @@ impl Probe for RedisRoundTrip {
 
     fn metrics(&self, _args: &Args) -> Vec<Metric> {
         vec![
+            Metric::bool("matched", "whether every key was read back as it was written"),
+            Metric::bool("cleaned", "whether every key is deleted again"),
             Metric::number("round_trips", Unit::Count, "keys that were written and read back the same"),
-            Metric::number(
-                "mismatched",
-                Unit::Count,
-                "keys that were read back as something else, or not at all",
-            ),
             Metric::number(
                 "latency_ms",
                 Unit::Millisecond,
@@ -80,7 +77,7 @@ impl Probe for RedisRoundTrip {
     }
 
     fn expect(&self, _args: &Args) -> String {
-        "round_trips > 0 and mismatched == 0".to_owned()
+        "matched == true and cleaned == true".to_owned()
     }
 
     fn check(&self, args: &Args) -> Result<(), BadArgs> {
@@ -101,7 +98,7 @@ impl Probe for RedisRoundTrip {
         self.check(args).map_err(|bad| ProbeError(bad.message))?;
         let mut session = Session::open(context.endpoint(ServiceKind::Redis)?, context.deadline)?;
         let mut trips = Vec::new();
-        let mut mismatched = Vec::new();
+        let (mut mismatched, mut left) = (Vec::new(), Vec::new());
         for key in args.texts("keys") {
             let id = format!("cutproof-{}-{:08x}", context.run, fastrand::u32(..));
             let key = key.replace(ID, &id);
@@ -113,26 +110,29 @@ impl Probe for RedisRoundTrip {
             // What was written is deleted also where it could not be read.
             let deleted: Result<i64, _> = session.ask(cmd("DEL").arg(&key));
             if read? {
-                trips.push(took)
+                trips.push(took);
             } else {
-                mismatched.push(key)
+                mismatched.push(key.clone());
             }
-            deleted?;
+            if deleted? != 1 {
+                left.push(key);
+            }
         }
-        let at = &session.at;
-        let (same, other) = (trips.len(), mismatched.len());
         let latency =
             percentile(&mut trips, 99).map_or(Reading::Missing, |ms| Reading::number(ms, Unit::Millisecond));
-        let count =
-            |name, value: usize| context.observed(name, Reading::number(value as f64, Unit::Count), at);
+        let at = &session.at;
+        let samples = trips.len() as u64;
         let observations = vec![
-            count("round_trips", same),
-            count("mismatched", other),
-            Observation { samples: same as u64, ..context.observed("latency_ms", latency, at) },
+            context.observed("matched", Reading::bool(mismatched.is_empty()), at),
+            context.observed("cleaned", Reading::bool(left.is_empty()), at),
+            context.observed("round_trips", Reading::number(samples as f64, Unit::Count), at),
+            Observation { samples, ..context.observed("latency_ms", latency, at) },
         ];
         let mut facts = Args::default();
-        if other > 0 {
-            facts.set("mismatched", mismatched);
+        for (fact, keys) in [("mismatched", mismatched), ("not_found_to_delete", left)] {
+            if !keys.is_empty() {
+                facts.set(fact, keys);
+            }
         }
         Ok(Measurement { observations, facts, ..Measurement::default() })
     }

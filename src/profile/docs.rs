@@ -6,7 +6,7 @@ use super::decode::expected;
 use super::fields::{self, Apart};
 use super::schema::schema;
 use crate::model::field::{Field, FieldKind, Presence};
-use crate::model::{Args, Metric, MetricKind};
+use crate::model::{Args, Metric, MetricKind, ServiceKind};
 use crate::probe::{self, Probe};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -29,8 +29,7 @@ fn probes_page(probes: &[&dyn Probe]) -> String {
 
 fn probe_section(probe: &dyn Probe) -> String {
     let (least, most) = (example(probe.fields(), false), example(probe.fields(), true));
-    let services: Vec<String> = probe.services().iter().map(|kind| format!("`{kind}`")).collect();
-    let uses = if services.is_empty() { "no service".to_owned() } else { services.join(", ") };
+    let uses = uses(probe, &least);
     let writes = if probe.writes() { " It writes: the gate must say `writes = true`." } else { "" };
     let mut section =
         format!("\n## {}\n\n{}\n\nUses: {uses}.{writes}\n", probe.name(), sentence(probe.about()));
@@ -48,6 +47,23 @@ fn probe_section(probe: &dyn Probe) -> String {
     }
     let _ = writeln!(section, "\nExpects, where the gate does not say: `{}`", probe.expect(&least));
     section
+}
+
+/// The services that a gate with the probe names.
+fn uses(probe: &dyn Probe, args: &Args) -> String {
+    if probe.any_services() {
+        return "any services".to_owned();
+    }
+    let all = |kinds: &[ServiceKind], between: &str| {
+        kinds.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(between)
+    };
+    let needed = [all(probe.services(), ", "), all(probe.one_of(args), " or ")];
+    let needed: Vec<String> = needed.into_iter().filter(|kinds| !kinds.is_empty()).collect();
+    let needed = if needed.is_empty() { "no service".to_owned() } else { needed.join(", ") };
+    match probe.may_use() {
+        [] => needed,
+        more => format!("{needed}; may use {}", all(more, ", ")),
+    }
 }
 
 /// A line as a sentence.
@@ -220,7 +236,7 @@ fn a_page_of_probes_shows_settings_metrics_and_expectation() {
 
     Declares itself, for tests.
 
-    Uses: `kafka`. It writes: the gate must say `writes = true`.
+    Uses: `kafka`; may use `connect`. It writes: the gate must say `writes = true`.
 
     | key | takes | where absent | what |
     | --- | --- | --- | --- |

@@ -105,7 +105,7 @@ pub(super) const GATE: &[Field] = &[
         "uses",
         Texts,
         "[]",
-        "The services that it measures or needs, by name: one of each kind that the probe measures.",
+        "The services that it measures, by name: of the kinds that the probe takes.",
     ),
     Field::with_default("needs", Texts, "[]", "Gates that must have passed before; of no later phase."),
     Field::with_default("required", Bool, "true", "Whether the run fails where it does not pass."),

@@ -33,6 +33,21 @@ impl Probe for Sample {
         self.fields
     }
 
+    fn may_use(&self) -> &'static [ServiceKind] {
+        if self.name == "kafka_init" { &[ServiceKind::Connect] } else { &[] }
+    }
+
+    fn any_services(&self) -> bool {
+        self.name == "command"
+    }
+
+    fn one_of(&self, args: &Args) -> &'static [ServiceKind] {
+        match (self.name, args.text("url")) {
+            ("http", None) => &[ServiceKind::Http, ServiceKind::Prometheus],
+            _ => &[],
+        }
+    }
+
     fn writes(&self) -> bool {
         self.writes
     }
@@ -120,6 +135,13 @@ pub const PROBES: &[&dyn Probe] = &[
         expect: ALIVE,
     },
     &Sample { name: "every_kind", services: &[], fields: EVERY_KIND, writes: false, expect: ALIVE },
+    &Sample {
+        name: "http",
+        services: &[],
+        fields: &[Field::optional("url", FieldKind::Text, "Where to ask.")],
+        writes: false,
+        expect: ALIVE,
+    },
     &Sample {
         name: "kafka_init",
         services: &[ServiceKind::Kafka],

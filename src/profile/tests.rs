@@ -359,6 +359,9 @@ fn uses_are_one_service_of_each_kind_that_the_probe_measures() {
     gates/x.toml:24:8: `uses` of gate `redis-ping` lacks the service of kind redis that probe `redis_ping` measures; there is: `redis`
         uses = ["kafka"]
                ^^^^^^^^^
+    gates/x.toml:24:9: `kafka` in `uses` of gate `redis-ping` is of kind kafka; kinds that probe `redis_ping` takes there: redis
+        uses = ["kafka"]
+                ^^^^^^^
     "#);
     insta::assert_snapshot!(faults_with("uses = [\"redis\"]\n", ""), @"
     gates/x.toml:20:1: `uses` of gate `redis-ping` lacks the service of kind redis that probe `redis_ping` measures; there is: `redis`
@@ -373,20 +376,42 @@ fn uses_are_one_service_of_each_kind_that_the_probe_measures() {
     let second = "uses = [\"redis\", \"spare\"]";
     let text = SHOP.replacen("uses = [\"redis\"]", second, 1) + "\n[services.spare]\nkind = \"redis\"\n";
     insta::assert_snapshot!(faults(&text), @r#"
-    gates/x.toml:24:18: `uses` of gate `redis-ping`: probe `redis_ping` measures one service of kind redis, and `spare` is another beside `redis`
+    gates/x.toml:24:18: `uses` of gate `redis-ping`: probe `redis_ping` takes one service of kind redis, and `spare` is another beside `redis`
         uses = ["redis", "spare"]
                          ^^^^^^^
     "#);
 }
 
 #[test]
-fn a_gate_may_use_more_services_than_its_probe_measures_and_a_command_may_write() {
-    for (that, this) in [
-        ("with.argv = [\"true\"]", "with.argv = [\"true\"]\nuses = [\"redis\"]"),
-        ("uses = [\"redis\"]", "uses = [\"kafka\", \"redis\"]"),
-        ("with.argv = [\"true\"]", "with.argv = [\"true\"]\nwrites = true"),
-    ] {
-        assert_eq!(faults_with(that, this), "");
+fn a_probe_says_which_services_it_may_take() {
+    let http = "probe = \"http\"\nuses = [\"web\"]";
+    let web = "[services.web]\nkind = \"http\"\n[thresholds]";
+    let text = SHOP.replace("probe = \"command\"\nwith.argv = [\"true\"]", http).replace("[thresholds]", web);
+    assert_eq!(faults(&text), "");
+    insta::assert_snapshot!(faults(&text.replace("uses = [\"web\"]", "uses = [\"kafka\"]")), @r#"
+    gates/x.toml:34:8: `uses` of gate `shop-answers` lacks the service of kind http or prometheus that probe `http` measures; there is: `web`
+        uses = ["kafka"]
+               ^^^^^^^^^
+    gates/x.toml:34:9: `kafka` in `uses` of gate `shop-answers` is of kind kafka; kinds that probe `http` takes there: http, prometheus
+        uses = ["kafka"]
+                ^^^^^^^
+    "#);
+    insta::assert_snapshot!(faults(&text.replace("uses = [\"web\"]", "uses = [\"web\"]\nwith.url = \"http://x\"")), @r#"
+    gates/x.toml:34:9: `web` in `uses` of gate `shop-answers` is of kind http; kinds that probe `http` takes there: none
+        uses = ["web"]
+                ^^^^^
+    "#);
+    let init = "uses = [\"kafka\", \"connect\"]\nwith = {";
+    let connect = "[services.connect]\nkind = \"connect\"\n[thresholds]";
+    let text = SHOP.replace("uses = [\"kafka\"]\nwith = {", init).replace("[thresholds]", connect);
+    assert_eq!(faults(&text), "");
+}
+
+#[test]
+fn a_command_may_use_any_services_and_may_write() {
+    for more in ["uses = [\"redis\"]", "uses = [\"redis\", \"kafka\"]", "writes = true"] {
+        let this = format!("with.argv = [\"true\"]\n{more}");
+        assert_eq!(faults_with("with.argv = [\"true\"]", &this), "");
     }
 }
 

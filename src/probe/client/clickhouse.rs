@@ -11,9 +11,6 @@ use ureq::Agent;
 /// The longest answer that is taken.
 const LIMIT: u64 = 16 << 20;
 
-/// A timeout of zero would mean none.
-const SHORTEST: Duration = Duration::from_millis(1);
-
 /// The error code of a setting that a read-only user may not change.
 const READONLY: &str = "164";
 
@@ -67,11 +64,16 @@ impl<'e> Session<'e> {
         let format = ("default_format", "JSONCompact");
         let guard = [format, ("readonly", "1"), ("cancel_http_readonly_queries_on_client_close", "1")];
         let answer = match self.send(sql, params, &guard, timeout) {
-            // A user who is read-only already may not say so again.
-            Err(Refusal::Exception { code, text })
-                if code == READONLY && text.contains("'readonly' setting") =>
-            {
-                self.send(sql, params, &[format], timeout.saturating_sub(began.elapsed()))
+            // A user who is read-only already may not say so again. A statement that tries to change the guard is
+            // answered in the same words, so the server is asked which it is.
+            Err(Refusal::Exception { code, text }) if code == READONLY && text.contains("Cannot modify") => {
+                let left = || timeout.saturating_sub(began.elapsed());
+                match self.send("SELECT getSetting('readonly')", &[], &[], left()) {
+                    Ok(level) if matches!(level.trim(), "1" | "2") => {
+                        self.send(sql, params, &[format], left())
+                    }
+                    _ => Err(Refusal::Exception { code, text }),
+                }
             }
             answer => answer,
         };
@@ -124,7 +126,7 @@ impl<'e> Session<'e> {
         if let Some(password) = password {
             request = request.header("X-ClickHouse-Key", password.reveal());
         }
-        let request = request.config().timeout_global(Some(timeout.max(SHORTEST))).build();
+        let request = request.config().timeout_global(Some(timeout.max(http::SHORTEST))).build();
         let unreachable = |error: ureq::Error| Refusal::Unreachable(http::failure(&error, &at));
         let mut response = request.send(sql).map_err(unreachable)?;
         let code = response.headers().get("X-ClickHouse-Exception-Code");

@@ -2,7 +2,7 @@
 //! than is needed to compare what was asked with what is there; a statement it does not know gives nothing.
 
 use super::sql::{Kind, Statement, Token, squeezed};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An object that a statement creates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,23 @@ pub fn created(statement: &Statement<'_>) -> Option<Created> {
         clauses.insert("TO", name);
     }
     Some(Created { kind, schema, name, replaces, columns, clauses, settings })
+}
+
+/// Names in statements that change what a CREATE made: what they name can't be compared with its CREATE alone.
+pub fn changed(statements: &[Statement<'_>]) -> BTreeSet<String> {
+    let changes = |statement: &&Statement<'_>| {
+        let has = |word: &str| statement.tokens.iter().any(|token| token.is(word));
+        let begins = |word: &str| statement.tokens.first().is_some_and(|token| token.is(word));
+        let columns =
+            || ["ADD", "DROP", "RENAME", "MODIFY", "COLUMN", "TYPE", "ATTACH", "DETACH"].into_iter().any(has);
+        ["DROP", "RENAME", "EXCHANGE", "DETACH", "UNDROP"].into_iter().any(begins)
+            || (begins("ALTER") && columns())
+    };
+    statements
+        .iter()
+        .filter(changes)
+        .flat_map(|statement| statement.tokens.iter().filter_map(Token::name))
+        .collect()
 }
 
 /// Goes through tokens.
@@ -302,6 +319,14 @@ mod tests {
             of("CREATE DATABASE IF NOT EXISTS q", Dialect::ClickHouse).map(|it| it.kind),
             Some(Object::Database)
         );
+    }
+
+    #[test]
+    fn only_statements_that_change_a_definition_count_as_changes() {
+        let text = "ALTER TABLE a REPLICA IDENTITY FULL; ALTER TABLE b ADD COLUMN x int; DROP VIEW c; INSERT INTO d VALUES (1)";
+        let names = changed(&statements(text, Dialect::Postgres).unwrap());
+        let of = |name: &str| names.contains(name);
+        assert_eq!((of("a"), of("b"), of("c"), of("d")), (false, true, true, false));
     }
 
     proptest::proptest! {

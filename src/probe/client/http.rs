@@ -5,6 +5,9 @@ use crate::probe::ProbeError;
 use std::time::Duration;
 use ureq::{Agent, Body, http::Response};
 
+/// The shortest timeout.
+pub const SHORTEST: Duration = Duration::from_millis(1);
+
 /// An agent whose requests, name resolution and bodies included, end within `timeout`.
 ///
 /// Any status is an answer, also a redirect: it is not followed, so that credentials go nowhere else. Proxies of
@@ -12,7 +15,8 @@ use ureq::{Agent, Body, http::Response};
 pub fn agent(timeout: Duration) -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_global(Some(timeout))
+        // A timeout of zero would mean none.
+        .timeout_global(Some(timeout.max(SHORTEST)))
         .max_redirects(0)
         .max_redirects_will_error(false)
         .proxy(None)

@@ -6,6 +6,7 @@
 use super::{relay, tcp};
 use crate::model::Endpoint;
 use crate::probe::ProbeError;
+use ::postgres::error::SqlState;
 use ::postgres::{Client, Config, Error, NoTls, Transaction};
 use std::io;
 use std::time::{Duration, Instant};
@@ -18,12 +19,33 @@ const DEFAULT: &str = "postgres";
 /// # Errors
 /// Nothing answers there in time, or the server refuses the user, the password or the database.
 pub fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<Client, ProbeError> {
+    attempt(endpoint, timeout).map_err(|refused| refused.error)
+}
+
+/// A connection that did not come about.
+pub struct Refused {
+    /// Why.
+    pub error: ProbeError,
+    /// Whether waiting may help: nothing listens yet, or the server is starting.
+    pub passes: bool,
+}
+
+/// As [`connect`], for those who wait for a server.
+///
+/// # Errors
+/// As [`connect`], with whether that may pass.
+pub fn attempt(endpoint: &Endpoint, timeout: Duration) -> Result<Client, Refused> {
     let deadline = Instant::now() + timeout;
     let at = format!("PostgreSQL at {}", endpoint.address);
-    let server = tcp::dial(&endpoint.address, deadline).map_err(|error| tcp::failure(&error, &at))?;
+    let server = tcp::dial(&endpoint.address, deadline).map_err(|error| Refused {
+        error: tcp::failure(&error, &at),
+        passes: error.kind() == io::ErrorKind::ConnectionRefused,
+    })?;
     // The driver's name for a socket in a folder, with the default port.
-    let relay = relay::open(server, ".s.PGSQL.5432", deadline)
-        .map_err(|error| ProbeError(format!("{at}: no local socket to reach it through: {error}")))?;
+    let relay = relay::open(server, ".s.PGSQL.5432", deadline).map_err(|error| Refused {
+        error: ProbeError(format!("{at}: no local socket to reach it through: {error}")),
+        passes: false,
+    })?;
     let mut config = Config::new();
     config
         .host_path(relay)
@@ -35,7 +57,10 @@ pub fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<Client, ProbeEr
     if let Some(password) = &endpoint.password {
         config.password(password.reveal());
     }
-    config.connect(NoTls).map_err(|error| failure(&error, &at, deadline))
+    config.connect(NoTls).map_err(|error| Refused {
+        passes: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
+        error: failure(&error, &at, deadline),
+    })
 }
 
 /// A connection with its deadline and its place, for sources and errors.
@@ -104,6 +129,10 @@ pub fn failure(error: &Error, at: &str, deadline: Instant) -> ProbeError {
     }
     let cause = std::error::Error::source(error);
     match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+        // So the driver says that the stream ended in the middle of a message.
+        Some(error) if error.kind() == io::ErrorKind::Other => {
+            tcp::failure(&io::ErrorKind::UnexpectedEof.into(), at)
+        }
         Some(error) => tcp::failure(error, at),
         None => {
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -7,7 +7,6 @@ use redis::{
     Client, Cmd, Connection, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
     ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
 };
-use std::error::Error;
 use std::io;
 use std::time::Instant;
 
@@ -87,11 +86,13 @@ impl Session {
 
 /// Why the server at `at` did not do what was asked, and what to do.
 pub fn failure(error: &RedisError, at: &str) -> ProbeError {
-    if let Some(error) = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        return tcp::failure(error, at);
-    }
-    if error.is_timeout() {
-        return ProbeError(tcp::no_answer(at));
+    let connection = [
+        (error.is_connection_refusal(), io::ErrorKind::ConnectionRefused),
+        (error.is_timeout(), io::ErrorKind::TimedOut),
+        (error.is_connection_dropped(), io::ErrorKind::ConnectionAborted),
+    ];
+    if let Some((_, kind)) = connection.into_iter().find(|(is, _)| *is) {
+        return tcp::failure(&kind.into(), at);
     }
     let hint = match error.kind() {
         ErrorKind::AuthenticationFailed => "; check the service's user and password",

@@ -6,9 +6,9 @@ use super::super::draft::{GateDraft, Placed, ServiceDraft};
 use super::super::fault::Report;
 use super::super::names::quoted;
 use super::super::text;
-use super::{NAME, follow, is_name, or_none, refuse_circles, retry, services};
+use super::{NAME, follow, is_name, refuse_circles, retry, services, uses};
 use crate::condition::Condition;
-use crate::model::{Args, Gate, GateId, Phase, ServiceKind};
+use crate::model::{Args, Gate, GateId, Phase};
 use crate::probe::Probe;
 use std::collections::{BTreeMap, HashSet};
 
@@ -38,7 +38,7 @@ pub(super) fn check(
         let what = what(&gate);
         let before = report.count();
         let id = check_id(&gate, report);
-        check_uses(&gate, &what, services, &known, report);
+        uses::check(&gate, &what, services, &known, report);
         check_writes(&gate, &what, report);
         if let Some(own) = &gate.retry {
             retry(own, &what, report);
@@ -126,46 +126,6 @@ fn check_needs(gates: &[GateDraft], report: &mut Report<'_>) {
     refuse_circles(&needs, name, "gates", report);
 }
 
-/// A gate uses one service of each kind that its probe measures. It may use others: a probe may take further ones
-/// where they are given, and a command is not known to use any.
-fn check_uses(
-    gate: &GateDraft,
-    what: &str,
-    services: &[ServiceDraft],
-    known: &BTreeMap<&str, usize>,
-    report: &mut Report<'_>,
-) {
-    let found = follow(&gate.uses.value, known, "service", &format!("`uses` of {what}"), report);
-    let Some(probe) = gate.probe.as_ref().map(|probe| probe.value) else { return };
-    let kinds: Vec<Option<ServiceKind>> = found.iter().map(|(number, _)| services[*number].kind).collect();
-    // What a service of an unknown name or kind would be is not known.
-    let sound = kinds.len() == gate.uses.value.len() && !kinds.contains(&None);
-    for wanted in probe.services() {
-        let mut given =
-            found.iter().zip(&kinds).filter(|(_, kind)| **kind == Some(*wanted)).map(|((_, link), _)| link);
-        let name = quoted(probe.name());
-        let Some(first) = given.next() else {
-            if sound {
-                let there = services.iter().filter(|service| service.kind == Some(*wanted));
-                let there: Vec<&str> = there.map(|service| service.name.value.as_str()).collect();
-                let there = or_none(&there);
-                let message = format!(
-                    "`uses` of {what} lacks the service of kind {wanted} that probe {name} measures; there is: {there}"
-                );
-                report.fault(&gate.uses.span, message);
-            }
-            continue;
-        };
-        for other in given {
-            let (first, other_name) = (quoted(&first.value), quoted(&other.value));
-            let message = format!(
-                "`uses` of {what}: probe {name} measures one service of kind {wanted}, and {other_name} is another beside {first}"
-            );
-            report.fault(&other.span, message);
-        }
-    }
-}
-
 /// Nothing is written that the profile does not say; and what it says is so. What a probe does that measures no
 /// service of its own, as a command does, only the profile's author knows.
 fn check_writes(gate: &GateDraft, what: &str, report: &mut Report<'_>) {
@@ -174,9 +134,14 @@ fn check_writes(gate: &GateDraft, what: &str, report: &mut Report<'_>) {
     if probe.writes() && !gate.writes.value {
         let told = format!("{what}: probe {name} writes to what it measures; say so: writes = true");
         report.fault(&gate.writes.span, told);
-    } else if gate.writes.value && !probe.writes() && !probe.services().is_empty() {
+    } else if gate.writes.value && !probe.writes() && measures_services(probe) {
         report.fault(&gate.writes.span, format!("{what}: probe {name} only reads; leave `writes` out"));
     }
+}
+
+/// Whether the probe measures services, and nothing else that the profile's author may have put there.
+fn measures_services(probe: &dyn Probe) -> bool {
+    !probe.any_services() && !probe.services().is_empty()
 }
 
 /// The gate's condition, or its probe's where it says none.

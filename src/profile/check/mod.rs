@@ -3,12 +3,13 @@
 
 mod gates;
 mod services;
+mod uses;
 
 use super::conditions::Thresholds;
 use super::draft::{Draft, Placed};
 use super::fault::Report;
 use super::graph;
-use super::names::{list, quoted};
+use super::names::quoted;
 use super::{CheckedGate, Service};
 use crate::model::{GateId, Retry};
 use std::collections::BTreeMap;
@@ -107,9 +108,4 @@ fn refuse_circles(
         names.push(name(*first));
         report.fault(&span, format!("{what} need each other in a circle: {}", names.join(" → ")));
     }
-}
-
-/// Names as a message shows them, or that there are none.
-fn or_none(names: &[&str]) -> String {
-    if names.is_empty() { "none".to_owned() } else { list(names.iter().copied()) }
 }
