@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// Machines that build something else at the same time are slow; and the first run on a machine installs engines.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
+/// What must come comes within this time.
+pub const SOON: Duration = Duration::from_secs(60);
+
 /// What is ended is gone within this time.
 pub const GONE: Duration = Duration::from_secs(3);
 
@@ -182,7 +185,7 @@ pub fn within(time: Duration, mut holds: impl FnMut() -> bool) -> bool {
 
 /// Waits for something that must come.
 pub fn expect_soon(what: &str, holds: impl FnMut() -> bool) {
-    assert!(within(PATIENCE, holds), "{what}: this did not come true within {} s", PATIENCE.as_secs());
+    assert!(within(SOON, holds), "{what}: this did not come true within {} s", SOON.as_secs());
 }
 
 /// A process that is going on. It does not outlive this value.
