@@ -20,7 +20,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("runner", &["condition", "plan", "probe", "process", "service"]),
     (
         "rehearsal",
-        &["condition", "evidence", "exit", "journal", "plan", "probe", "process", "profile", "runner", "service"],
+        &[
+            "condition",
+            "evidence",
+            "exit",
+            "journal",
+            "plan",
+            "probe",
+            "process",
+            "profile",
+            "runner",
+            "service",
+        ],
     ),
     ("harness", &["cli", "evidence", "exit", "plan", "process", "profile", "rehearsal", "report", "runner"]),
     (
@@ -29,7 +40,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "condition",
             "evidence",
             "exit",
-            "harness",
             "journal",
             "plan",
             "probe",
@@ -91,16 +101,24 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs") && !is_tests(&path) {
             files.push(path);
         }
     }
     files
 }
 
-/// Every X of `crate::X` in a file, comments left out; `crate::{a, b}` too.
+/// Whether a file holds nothing but unit tests: they may look at the whole house.
+fn is_tests(path: &Path) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name == "tests" || name.ends_with("_tests")
+}
+
+/// Every X of `crate::X` in a file, comments and unit tests left out; `crate::{a, b}` too.
 fn imports(text: &str) -> BTreeSet<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    let code =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut found = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];

@@ -74,7 +74,8 @@ fn product(endpoint: &Endpoint) -> String {
 }
 
 fn get(url: &str) -> String {
-    ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap()
+    let answer = ureq::get(url).call().and_then(|mut answer| answer.body_mut().read_to_string());
+    answer.unwrap_or_else(|error| error.to_string())
 }
 
 fn sql(endpoint: &Endpoint) -> postgres::Client {
@@ -203,6 +204,10 @@ fn kafka_without_connect_is_kafka_alone_and_says_when_it_is_killed() {
     let running = run(&[redis(), kafka()], folder.path());
     let (redis, kafka) = (wait(&running, "redis"), wait(&running, "kafka"));
     assert_eq!(product(&kafka.endpoint), "Apache Kafka 4.3.1");
+    let log = std::fs::read_to_string(&kafka.log).unwrap();
+    assert!(!log.contains("[cds]"), "its class data was refused: {log}");
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", kafka.pid)).unwrap();
+    assert!(maps.contains("/classes-") && maps.contains(".jsa"), "its class data is not mapped");
     assert!(!folder.path().join("data/kafka/worker.properties").exists());
     running.health("kafka").unwrap();
 

@@ -282,7 +282,9 @@ fn compose_failure(outcome: &Outcome) -> Option<String> {
         other => format!("compose ended early: {other:?}"),
     };
     let said = [&outcome.stderr, &outcome.stdout].into_iter().find(|said| said.total() > 0);
-    let said = said.map(|said| String::from_utf8_lossy(if said.tail.is_empty() { &said.head } else { &said.tail }).into_owned());
+    let said = said.map(|said| {
+        String::from_utf8_lossy(if said.tail.is_empty() { &said.head } else { &said.tail }).into_owned()
+    });
     let last = said.unwrap_or_default();
     let last: Vec<_> = last.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
     Some(format!("{how}: {}", last.into_iter().rev().collect::<Vec<_>>().join(" | ")))

@@ -3,8 +3,8 @@
 //! ends nothing.
 
 use crate::model::event::{Sink, StepStatus};
-use crate::service::embedded::{Phase, Progress};
 use crate::model::{Event, GateId, Verdict};
+use crate::service::embedded::{Phase, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -93,7 +93,10 @@ impl Sink for Display {
             Event::ServiceReady(ready) => {
                 let product = ready.product.map(|product| format!("  {product}")).unwrap_or_default();
                 let seconds = ready.took_ms / 1e3;
-                self.line(&format!("  up       {}{product} at {}  {seconds:.2} s", ready.service, ready.address));
+                self.line(&format!(
+                    "  up       {}{product} at {}  {seconds:.2} s",
+                    ready.service, ready.address
+                ));
             }
             Event::ServiceFailed { service, reason, .. } => {
                 self.line(&format!("  DOWN     {service}: {}", visible(&reason)));
@@ -114,7 +117,8 @@ impl Sink for Display {
                 }
                 let seconds = ended.duration_ms / 1e3;
                 let (word, gate) = (mark(ended.verdict), &ended.gate);
-                let reason = if ended.reason.is_empty() { String::new() } else { format!(": {}", ended.reason) };
+                let reason =
+                    if ended.reason.is_empty() { String::new() } else { format!(": {}", ended.reason) };
                 self.line(&format!("  {word:<8} {gate}  {seconds:.2} s{}", visible(&reason)));
             }
             Event::Interrupted { by } => self.line(&format!("interrupted by {by}: putting things in order")),

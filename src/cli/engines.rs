@@ -105,9 +105,14 @@ pub fn leave_up(name: &str, profile: &Path, worker: Worker, cancel: &Cancel) -> 
     if !matches!(outcome.exit, Exit::Exited(0)) {
         let said = String::from_utf8_lossy(&outcome.stderr.head).trim().to_owned();
         let said = said.strip_prefix("error: ").map_or(said.clone(), str::to_owned);
-        return Err(Refusal(if said.is_empty() { format!("the engines did not come up: {:?}", outcome.exit) } else { said }));
+        return Err(Refusal(if said.is_empty() {
+            format!("the engines did not come up: {:?}", outcome.exit)
+        } else {
+            said
+        }));
     }
-    detached::find(name).ok_or_else(|| Refusal(format!("engines were started under the name {name}, and are gone")))
+    detached::find(name)
+        .ok_or_else(|| Refusal(format!("engines were started under the name {name}, and are gone")))
 }
 
 fn launch(arguments: &UpArguments) -> super::Result {
@@ -151,7 +156,8 @@ fn status() -> super::Result {
             if found.is_err() {
                 code = exit::NOT_PASSED;
             }
-            writeln!(text, "  {:<12} {:<28} pid {:<8} {says}", service.name, service.address, service.pid).ok();
+            writeln!(text, "  {:<12} {:<28} pid {:<8} {says}", service.name, service.address, service.pid)
+                .ok();
         }
         print(&text)?;
     }

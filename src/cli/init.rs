@@ -110,7 +110,12 @@ pub struct ClickhouseArguments {
     #[command(flatten)]
     common: Common,
     /// The folder with the *.sql files, applied in the order of their names
-    #[arg(long, visible_alias = "clickhouse-schema-dir", value_name = "DIR", default_value = "infra/clickhouse/init")]
+    #[arg(
+        long,
+        visible_alias = "clickhouse-schema-dir",
+        value_name = "DIR",
+        default_value = "infra/clickhouse/init"
+    )]
     schema_dir: PathBuf,
     /// The database
     #[arg(long, default_value = "quant_hft")]

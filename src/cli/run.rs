@@ -1,7 +1,7 @@
 //! A run from its flags to its exit code: what `rehearse` and `gates run` share.
 
-use super::flags::RunFlags;
 use super::engines::{environment, leave_up};
+use super::flags::RunFlags;
 use super::{Display, Refusal};
 use crate::evidence::{Document, Exported};
 use crate::exit;
@@ -9,8 +9,8 @@ use crate::model::{Args, Stamp};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
 use crate::profile::Profile;
-use crate::rehearsal::provision::Provision;
 use crate::rehearsal::detached::Detached;
+use crate::rehearsal::provision::Provision;
 use crate::rehearsal::{Finished, Options, Rehearsal};
 use crate::report;
 use crate::service::embedded;
@@ -41,7 +41,7 @@ pub fn run(request: Request) -> super::Result {
         evidence_dir: request.flags.evidence_dir.clone(),
         dry_run: request.flags.dry_run,
         allow_writes: request.allow_writes || request.provision == Provision::Embedded,
-        bootstrap: Args::default(),
+        bootstrap: bootstrap(&request),
         ..Options::default()
     };
     let kept = match request.keep && request.provision == Provision::Embedded && !options.dry_run {
@@ -63,6 +63,19 @@ pub fn run(request: Request) -> super::Result {
         eprintln!("the engines stay up: end them with `cutproof engines down --name {}`", engines.name);
     }
     Ok(finished.exit_code())
+}
+
+/// A rehearsal that sets an environment up and checks its health is a bootstrap too, and has that evidence.
+fn bootstrap(request: &Request) -> Args {
+    let mut args = Args::default();
+    let checked = request.plan.selected().any(|planned| planned.probe.name() == "health");
+    if request.verb == "rehearse" && checked {
+        let path = request.profile.file.as_ref().map_or("", |file| file.path.as_str());
+        let name = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        args.set("profile", name.unwrap_or_default());
+        args.set("action", "up");
+    }
+    args
 }
 
 /// The summary of a run, for whoever reads it where stdout goes.
@@ -93,7 +106,9 @@ pub fn exported(finished: &Finished, document: &Document, to: &Path) -> super::R
     let path = to.display();
     Ok(match finished.export(document, to).map_err(Refusal::of)? {
         Exported::Written { kept: None } | Exported::Same => format!("{path}\n"),
-        Exported::Written { kept: Some(kept) } => format!("{path}\n  (what it replaced is kept as {})\n", kept.display()),
+        Exported::Written { kept: Some(kept) } => {
+            format!("{path}\n  (what it replaced is kept as {})\n", kept.display())
+        }
     })
 }
 

@@ -150,10 +150,35 @@ fn found(gate: &GateView<'_>, name: &str) -> String {
     }
 }
 
+/// A value, or else another where it is empty.
+fn known(value: String, or_else: impl FnOnce() -> String) -> String {
+    if value.is_empty() { or_else() } else { value }
+}
+
+/// What a step of the gate announces that it will do.
+fn announced<'a>(gate: &GateView<'a>, step: &str) -> Option<&'a str> {
+    gate.planned.iter().find(|planned| planned.name == step).map(|planned| planned.command.as_str())
+}
+
+/// The connector in `PUT /connectors/NAME/config from FILE`.
+fn announced_name(gate: &GateView<'_>, key: &str) -> String {
+    let path =
+        announced(gate, &format!("apply_{key}")).and_then(|command| command.split_once("/connectors/"));
+    path.and_then(|(_, rest)| rest.split_once("/config")).map(|(name, _)| name.to_owned()).unwrap_or_default()
+}
+
+/// One where it is one by its setting, or else the files of `apply A.sql, B.sql`.
+fn schema_file_count(gate: &GateView<'_>) -> String {
+    if !text(&gate.gate.with, "schema_file").is_empty() {
+        return "1".to_owned();
+    }
+    let files = |command: &str| command.split(", ").filter(|file| file.ends_with(".sql")).count().to_string();
+    announced(gate, "apply_schema").map(files).unwrap_or_default()
+}
+
 /// The recorded name of the service, or else its name in the profile.
 fn service(run: &RunView<'_>, gate: &GateView<'_>, kind: ServiceKind) -> String {
-    let recorded = text(&gate.gate.with, "service");
-    if recorded.is_empty() { used(run, gate, kind).unwrap_or_default().to_owned() } else { recorded }
+    known(text(&gate.gate.with, "service"), || used(run, gate, kind).unwrap_or_default().to_owned())
 }
 
 /// The recorded address, or else where the service answered.
@@ -215,7 +240,7 @@ fn timescale(run: &RunView<'_>, gate: &GateView<'_>) -> Vec<(&'static str, Strin
     settings.extend([
         ("SCHEMA_FILE", text(with, "schema_file")),
         ("SCHEMA_DIR", text(with, "schema_dir")),
-        ("SCHEMA_FILE_COUNT", found(gate, "schema_file_count")),
+        ("SCHEMA_FILE_COUNT", known(found(gate, "schema_file_count"), || schema_file_count(gate))),
         ("EXPECTED_TABLE_COUNT", text(with, "expected_table_count")),
         ("SERVICE", service(run, gate, ServiceKind::Postgres)),
         ("DB", text(with, "database")),
@@ -231,13 +256,17 @@ fn debezium(run: &RunView<'_>, gate: &GateView<'_>) -> Vec<(&'static str, String
         let connector = connectors.iter().find(|connector| connector.text("key") == Some(key));
         connector.map(|connector| text(connector, name)).unwrap_or_default()
     };
-    // The name stands in the connector's file; where the profile does not repeat it, the gate reports it.
-    let named = |key: &str| Some(of(key, "name")).filter(|name| !name.is_empty());
+    // The name stands in the connector's file. Where the profile does not repeat it, the gate reports it, or at least
+    // announces the path under which it will be put in place.
+    let name = |key: &str| {
+        let reported = || known(found(gate, &format!("{key}_name")), || announced_name(gate, key));
+        known(of(key, "name"), reported)
+    };
     vec![
         ("CONNECT_URL", address(run, gate, "connect_url", ServiceKind::Connect)),
         ("TRADING_CORE_FILE", of("trading_core", "file")),
         ("OPS_AUDIT_FILE", of("ops_audit", "file")),
-        ("TRADING_CORE_NAME", named("trading_core").unwrap_or_else(|| found(gate, "trading_core_name"))),
-        ("OPS_AUDIT_NAME", named("ops_audit").unwrap_or_else(|| found(gate, "ops_audit_name"))),
+        ("TRADING_CORE_NAME", name("trading_core")),
+        ("OPS_AUDIT_NAME", name("ops_audit")),
     ]
 }

@@ -27,7 +27,7 @@ const FILE: usize = 500;
 const LIMIT: usize = 29_000_000;
 const FRAME: usize = 20_000;
 /// What stands in place of a text for which there is no room.
-const NO_ROOM: &str = "cut: this report is at its size limit; the journal has the reason";
+const NO_ROOM: &str = "no room: see the journal";
 
 /// Why the report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -258,35 +258,31 @@ fn without_texts(mut case: TestCase) -> TestCase {
     case
 }
 
-/// Bytes for a case's tags and for those around a text, in all cases enough.
-const TAGS: usize = 160;
-const SECTION: usize = 48;
+/// Bytes around a case's names and time, around its result, and around its output.
+const CASE: usize = r#"<testcase name="" time="1000000000.000001" classname="" file=""></testcase>"#.len();
+const RESULT: usize = r#"<failure type="GateInconclusive" message=""><![CDATA[]]></failure>"#.len();
+const OUTPUT: usize = "<system-out><![CDATA[]]></system-out>".len();
 
 /// At least as many bytes as a case takes in the file.
 fn written_size(case: &TestCase) -> usize {
-    let optional = |text: &Option<String>| text.as_deref().map_or(0, attribute);
-    let section = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + SECTION);
     let result = match &case.result {
-        TestResult::Failure { type_, message, cause }
-        | TestResult::Error { type_, message, cause }
-        | TestResult::SkippedWithCause { type_, message, cause } => {
-            type_.len() + attribute(message) + section(cause) + SECTION
+        TestResult::Failure { message, cause, .. }
+        | TestResult::Error { message, cause, .. }
+        | TestResult::SkippedWithCause { message, cause, .. } => {
+            RESULT + attribute(message) + cause.as_ref().map_or(0, String::len)
         }
         TestResult::Success | TestResult::Skipped => 0,
     };
-    let names = attribute(&case.name) + optional(&case.classname) + optional(&case.filepath);
-    TAGS + names + result + section(&case.system_out)
+    let [class, file] = [&case.classname, &case.filepath].map(|name| name.as_deref().map_or(0, attribute));
+    let output = case.system_out.as_ref().map_or(0, |output| OUTPUT + output.len());
+    CASE + attribute(&case.name) + class + file + result + output
 }
 
 /// At least as many bytes as the case of a gate takes in the file without its texts.
 fn least_size(gate: &GateView<'_>, names: &Names) -> usize {
-    const LONGEST_TYPE: usize = 16;
     let class = "cutproof..readiness".len() + names.dotted.len();
-    let texts = match gate.verdict {
-        Verdict::Passed => 0,
-        _ => LONGEST_TYPE + 2 * NO_ROOM.len() + 2 * SECTION,
-    };
-    TAGS + gate.gate.id.as_str().len() + class + attribute(&file_of(gate)) + texts
+    let result = if gate.verdict == Verdict::Passed { 0 } else { RESULT + 2 * NO_ROOM.len() };
+    CASE + gate.gate.id.as_str().len() + class + attribute(&file_of(gate)) + result
 }
 
 /// Bytes of a text in an attribute, with everything escaped that may be.

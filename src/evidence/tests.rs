@@ -186,6 +186,17 @@ fn a_second_attempt_takes_the_place_of_the_first() {
 }
 
 #[test]
+fn a_step_that_is_told_after_its_gate_was_given_up_changes_nothing() {
+    let mut sample = kafka_init();
+    sample.begin("kafka-init").begin_step("kafka-init", 1, "create_a.v1");
+    sample.end("kafka-init", Verdict::Error, "no answer within 5 s");
+    sample.step("kafka-init", 1, "create_a.v1", StepStatus::Ok, "").done();
+    let env = kafka_file(&sample);
+    assert_eq!(story(&env, "KAFKA_TOPIC_INIT"), "false [create_a.v1] create_a.v1 failed");
+    assert_eq!(env.get("STEP_1_DETAIL"), Some("no answer within 5 s"));
+}
+
+#[test]
 fn a_dry_run_is_simulated_everywhere() {
     for told in [true, false] {
         let mut sample = kafka_init();
@@ -307,6 +318,33 @@ fn the_other_inits_have_the_keys_of_the_contract_in_their_order() {
     STEP_1_DURATION_MS=0
     STEP_1_COMMAND=
     ");
+}
+
+#[test]
+fn what_stands_in_files_is_taken_from_what_the_steps_announce() {
+    let mut debezium = gate("debezium-init", "debezium_init");
+    debezium.with = args(json!({"connectors": [{"key": "trading_core", "file": "core.json"}]}));
+    let mut timescale = gate("timescale-init", "timescale_init");
+    timescale.with = args(json!({"schema_dir": "infra/ts"}));
+    let mut sample = Sample::new(vec![debezium, timescale]);
+    sample.started.dry_run = true;
+    sample
+        .plan_steps("debezium-init", &["apply_trading_core"])
+        .plan_steps("timescale-init", &["apply_schema"]);
+    let mut announce = |gate: &str, command: &str| {
+        sample.started.steps.get_mut(&id(gate)).unwrap()[0].command = command.to_owned();
+    };
+    announce("debezium-init", "PUT /connectors/trading-core-connector/config from core.json");
+    announce("timescale-init", "apply infra/ts/010.sql, infra/ts/020.sql");
+    sample
+        .end("debezium-init", Verdict::Skipped, "dry")
+        .end("timescale-init", Verdict::Skipped, "dry")
+        .done();
+    let value =
+        |file: &str, key: &str| document(&sample.records(), file).unwrap().get(key).unwrap().to_owned();
+    let name = value("debezium_connector_init_result.env", "DEBEZIUM_CONNECTOR_INIT_TRADING_CORE_NAME");
+    let count = value("timescale_schema_init_result.env", "TIMESCALE_SCHEMA_INIT_SCHEMA_FILE_COUNT");
+    assert_eq!((name.as_str(), count.as_str()), ("trading-core-connector", "2"));
 }
 
 #[test]

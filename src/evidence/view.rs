@@ -219,11 +219,10 @@ impl<'a> Builder<'a> {
             }
             Event::GateStarted { gate } => self.gate(gate, record)?.begun = true,
             Event::StepStarted(step) => {
-                self.gate(&step.gate, record)?.step(step.number, StepView { name: &step.name, ended: None });
+                self.step(&step.gate, record, step.number, StepView { name: &step.name, ended: None })?;
             }
             Event::StepEnded(step) => {
-                let ended = StepView { name: &step.name, ended: Some(step) };
-                self.gate(&step.gate, record)?.step(step.number, ended);
+                self.step(&step.gate, record, step.number, StepView { name: &step.name, ended: Some(step) })?;
             }
             Event::AttemptEnded { gate, .. } => {
                 let gate = self.gate(gate, record)?;
@@ -243,16 +242,36 @@ impl<'a> Builder<'a> {
         self.view.services.entry(name).or_default().state = state;
     }
 
-    /// The gate of an event; none may come after the gate's end.
+    /// Takes a step. One that is told after its gate's end comes from an attempt that was given up: what it did late
+    /// makes the gate no better.
+    fn step(
+        &mut self,
+        id: &GateId,
+        record: &Record,
+        number: u32,
+        step: StepView<'a>,
+    ) -> Result<(), Contradiction> {
+        let gate = self.planned(id, record)?;
+        if gate.ended.is_none() {
+            gate.step(number, step);
+        }
+        Ok(())
+    }
+
+    /// The gate of an event; none but a late step may come after the gate's end.
     fn gate(&mut self, id: &GateId, record: &Record) -> Result<&mut GateView<'a>, Contradiction> {
-        let place = self.places.get(id).copied();
-        let Some(gate) = place.and_then(|place| self.view.gates.get_mut(place)) else {
-            return Err(contradiction(record.seq, format!("the plan has no gate `{id}`")));
-        };
+        let gate = self.planned(id, record)?;
         if gate.ended.is_some() {
             return Err(contradiction(record.seq, format!("the gate `{id}` had ended already")));
         }
         Ok(gate)
+    }
+
+    fn planned(&mut self, id: &GateId, record: &Record) -> Result<&mut GateView<'a>, Contradiction> {
+        let place = self.places.get(id).copied();
+        place
+            .and_then(|place| self.view.gates.get_mut(place))
+            .ok_or_else(|| contradiction(record.seq, format!("the plan has no gate `{id}`")))
     }
 
     fn finish(mut self) -> RunView<'a> {

@@ -116,6 +116,34 @@ mod tests {
         assert_eq!(names(root.path()), ["junit.xml"]);
     }
 
+    /// The body of `a_full_disk_leaves_no_half_file`, in a process with a limit on file sizes.
+    #[test]
+    #[ignore = "run by another test in a process of its own"]
+    fn write_what_there_is_no_room_for() {
+        let Some(dir) = std::env::var_os("CUTPROOF_TEST_NO_ROOM") else { return };
+        let dir = Path::new(&dir);
+        let error =
+            write(dir, &[document("a.env", "A=1\n"), document("b.xml", &"x".repeat(20_000))]).unwrap_err();
+        assert_eq!((error.path, error.cause.kind()), (dir.join("b.xml"), io::ErrorKind::FileTooLarge));
+        assert_eq!(fs::read_to_string(dir.join("b.xml")).unwrap(), "as it was");
+        assert_eq!(names(dir), ["a.env", "b.xml"]);
+    }
+
+    #[test]
+    fn a_full_disk_leaves_no_half_file() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("b.xml"), "as it was").unwrap();
+        let done = std::process::Command::new("sh")
+            .args(["-c", r#"trap "" XFSZ; ulimit -f 16; exec "$0" --exact "$1" --ignored"#])
+            .arg(std::env::current_exe().unwrap())
+            .arg("evidence::write::tests::write_what_there_is_no_room_for")
+            .env("CUTPROOF_TEST_NO_ROOM", root.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && said.contains("1 passed"), "{said}");
+    }
+
     #[test]
     fn a_name_that_leaves_the_folder_is_refused() {
         let root = tempfile::tempdir().unwrap();

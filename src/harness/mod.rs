@@ -93,7 +93,8 @@ fn run(profile: &str, arguments: &Arguments, worker: Worker) -> Result<u8, Strin
     let options = Options {
         verb: "cargo-test",
         provision,
-        evidence_dir: std::env::var_os("CUTPROOF_EVIDENCE_DIR").map_or_else(|| "evidence".into(), PathBuf::from),
+        evidence_dir: std::env::var_os("CUTPROOF_EVIDENCE_DIR")
+            .map_or_else(|| "evidence".into(), PathBuf::from),
         dry_run,
         allow_writes: provision == Provision::Embedded || switched_on("CUTPROOF_ALLOW_WRITES"),
         ..Options::default()
@@ -126,7 +127,9 @@ fn trials(plan: &Plan, runner: &Arc<OnceLock<Runner>>, dry_run: bool) -> Vec<Tri
             match outcome.verdict {
                 Verdict::Passed => Ok(Completion::Completed),
                 Verdict::Skipped if dry_run => Ok(Completion::Completed),
-                verdict if !required => Ok(Completion::ignored_with(format!("{verdict}, not required: {text}"))),
+                verdict if !required => {
+                    Ok(Completion::ignored_with(format!("{verdict}, not required: {text}")))
+                }
                 verdict => Err(Failed::from(format!("{verdict}: {text}"))),
             }
         };

@@ -1,19 +1,40 @@
 //! Journals that are whole, cut off, changed, and written where there is no room.
 
 use super::*;
-use crate::evidence::sample::{Sample, gate, number};
 use crate::model::event::Sink as _;
-use crate::model::{Clock, Event, Verdict};
+use crate::model::{Clock, Event};
 use proptest::prelude::*;
+use serde_json::json;
 use std::fs;
 use std::path::Path;
 
+/// A run of one gate: its start, the gate's start, the gate's end, its end.
 fn events() -> Vec<Event> {
-    let mut sample = Sample::new(vec![gate("redis-ping", "redis_ping")]);
-    sample.begin("redis-ping").end_with("redis-ping", Verdict::Passed, "", |ended| {
-        ended.observations.push(number("latency_ms", 0.1 + 0.2, "ms"));
-    });
-    sample.done().records().entries.into_iter().map(|record| record.event).collect()
+    let events = json!([
+        {
+            "event": "run_started", "run": "20261122T194103Z-rehearse-4f7k2q", "verb": "rehearse", "tool": "0.1.0",
+            "environment": "desk", "profile": null, "provisioner": "embedded", "dry_run": false, "partial": false,
+            "host": "host", "started": "2026-11-22T19:41:03.120Z", "services": {},
+            "gates": [{
+                "id": "redis-ping", "phase": "infra", "probe": "redis_ping", "expect": "ok", "required": true,
+                "timeout": 5000, "writes": false, "at": {"file": "gates/desk.toml", "line": 42, "column": 1},
+            }],
+        },
+        {"event": "gate_started", "gate": "redis-ping"},
+        {
+            "event": "gate_ended", "gate": "redis-ping", "verdict": "passed", "reason": "", "attempts": 1,
+            "duration_ms": 80.0,
+            "observations": [{
+                "name": "latency_ms", "kind": "number", "value": 0.1 + 0.2, "unit": "ms",
+                "at": "2026-11-22T19:41:03.200Z", "source": "localhost:6379", "origin": "measured", "samples": 1,
+            }],
+        },
+        {
+            "event": "run_ended", "verdict": "passed", "duration_ms": 6412.0,
+            "counts": {"passed": 1, "skipped": 0, "inconclusive": 0, "error": 0, "failed": 0},
+        },
+    ]);
+    serde_json::from_value(events).unwrap()
 }
 
 /// A journal's bytes, written by a real one.

@@ -70,6 +70,9 @@ pub enum PlanError {
     /// The files that a gate's steps come from.
     #[error("{0}")]
     Steps(String),
+    /// Gates that need each other have no order; a profile that was checked has none.
+    #[error("the profile has gates that need each other in a circle: it was not checked")]
+    Circle,
 }
 
 impl Plan {
@@ -82,6 +85,9 @@ impl Plan {
         let needs = needs(profile);
         let roles = select::roles(profile, selection, &needs)?;
         let order = graph::order(&needs, |number| profile.gates[number].gate.phase);
+        if order.len() < profile.gates.len() {
+            return Err(PlanError::Circle);
+        }
         let gates = order.into_iter().map(|number| planned(&profile.gates[number], &roles[number]));
         let gates = gates.collect::<Result<Vec<PlannedGate>, PlanError>>()?;
         Ok(Plan {
@@ -245,5 +251,25 @@ mod tests {
         let told = Plan::new(&profile, &Selection::default()).unwrap_err().to_string();
         assert_eq!(told, "gates/x.toml:49:6: gate `kafka-init`: topics file not found: absent");
         assert!(Plan::new(&profile, &only("redis-ping")).is_ok());
+    }
+
+    #[test]
+    fn ten_thousand_gates_are_loaded_and_planned() {
+        let gate = |n: usize| {
+            let needs =
+                if n.is_multiple_of(10) { String::new() } else { format!("needs=[\"g{}\"]\n", n - 1) };
+            format!(
+                "[[gate]]\nid=\"g{n}\"\nphase=\"infra\"\nprobe=\"command\"\nwith.argv=[\"true\"]\n{needs}"
+            )
+        };
+        let text: String =
+            std::iter::once("environment=\"x\"\n".to_owned()).chain((0..10_000).map(gate)).collect();
+        assert!(text.len() as u64 <= crate::profile::MAX_SIZE);
+        let started = std::time::Instant::now();
+        let profile = parse(&text).unwrap();
+        let loaded = started.elapsed();
+        let plan = Plan::new(&profile, &Selection::default()).unwrap();
+        println!("{} bytes loaded in {loaded:?}, planned in {:?}", text.len(), started.elapsed() - loaded);
+        assert_eq!(plan.selected().count(), 10_000);
     }
 }

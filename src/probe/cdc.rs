@@ -2,7 +2,8 @@
 //! no other run has. The row is deleted afterwards; what was captured of it stays in the topic and the table.
 
 use super::clickhouse_ingest::{CLEANING, Lookup, check_templates};
-use super::client::kafka::{CONNECT_TIMEOUT, Edge, Link, Next, check_topic};
+use super::client::kafka::{CONNECT_TIMEOUT, Edge, Link, Next};
+use super::client::kafka_error::check_topic;
 use super::client::postgres;
 use super::placeholder::Unique;
 use super::{BadArgs, Context, Measurement, Probe, ProbeError};
@@ -20,20 +21,20 @@ const FIELDS: &[Field] = &[
     Field::required(
         "insert",
         FieldKind::Text,
-        "A PostgreSQL statement that inserts one row, with `{{id}}` or `{{number}}` in it, which no other run has.",
+        "a PostgreSQL statement that inserts one row, with `{{id}}` or `{{number}}` in it, which no other run has",
     ),
-    Field::required("delete", FieldKind::Text, "A PostgreSQL statement that deletes that row again."),
+    Field::required("delete", FieldKind::Text, "a PostgreSQL statement that deletes that row again"),
     Field::with_default(
         "topic",
         FieldKind::Text,
         "\"quant_hft_pg.trading_core.orders\"",
-        "The topic that the row's changes go to.",
+        "the topic that the row's changes go to",
     ),
     Field::required(
         "lookup",
         FieldKind::Text,
-        "A ClickHouse query for the number of rows that it became: `SELECT count() FROM orders_cdc WHERE order_id = \
-         '{{id}}'`.",
+        "a ClickHouse query for the number of rows that it became: `SELECT count() FROM orders_cdc WHERE order_id = \
+         '{{id}}'`",
     ),
 ];
 
@@ -46,7 +47,7 @@ impl Probe for Cdc {
     }
 
     fn about(&self) -> &'static str {
-        "Change data capture: how long a row takes from PostgreSQL to its Kafka topic and its ClickHouse table."
+        "change data capture: how long a row takes from PostgreSQL to its Kafka topic and its ClickHouse table"
     }
 
     fn services(&self) -> &'static [ServiceKind] {
@@ -64,11 +65,11 @@ impl Probe for Cdc {
     fn metrics(&self, _: &Args) -> Vec<Metric> {
         let delay = |name, about| Metric::number(name, Unit::Millisecond, about);
         vec![
-            Metric::bool("in_kafka", "Whether the row came to its topic."),
-            Metric::bool("in_clickhouse", "Whether the row came to its table."),
-            delay("kafka_delay_ms", "From the row being committed until it is read from its topic."),
-            delay("clickhouse_delay_ms", "From the row being committed until a query finds it."),
-            Metric::bool("cleaned", "Whether the row is deleted again."),
+            Metric::bool("in_kafka", "whether the row came to its topic"),
+            Metric::bool("in_clickhouse", "whether the row came to its table"),
+            delay("kafka_delay_ms", "from the row being committed until it is read from its topic"),
+            delay("clickhouse_delay_ms", "from the row being committed until a query finds it"),
+            Metric::bool("cleaned", "whether the row is deleted again"),
         ]
     }
 
@@ -124,7 +125,7 @@ impl Row<'_> {
         self.table.expect_none()?;
         let left = self.context.remaining();
         let until = Instant::now() + left.saturating_sub(CLEANING.min(left / 4));
-        let inserted = self.run(insert);
+        let inserted = self.run(insert, until);
         let began = Instant::now();
         let seen = match inserted {
             Ok(0) => {
@@ -134,7 +135,8 @@ impl Row<'_> {
             Err(error) => Err(error),
         };
         // Also after an insert that failed: where only its answer was lost, the row is there.
-        let cleaned = self.run(delete).map_err(|error| self.context.redactor.text(&error.0).into_owned());
+        let cleaned = self.run(delete, self.context.deadline);
+        let cleaned = cleaned.map_err(|error| self.context.redactor.text(&error.0).into_owned());
         match (seen, cleaned) {
             (Ok(seen), cleaned) => Ok(self.report(&seen, cleaned)),
             (Err(error), Ok(_)) => Err(error),
@@ -147,9 +149,8 @@ impl Row<'_> {
 
     /// Runs a statement on a connection of its own, so that one that was cut off does not keep the row from being
     /// deleted. Gives how many rows it touched.
-    fn run(&self, sql: &str) -> Result<u64, ProbeError> {
-        let timeout = self.context.remaining();
-        let deadline = Instant::now() + timeout;
+    fn run(&self, sql: &str, deadline: Instant) -> Result<u64, ProbeError> {
+        let timeout = deadline.saturating_duration_since(Instant::now());
         let mut client = postgres::connect(self.postgres, timeout)?;
         let at = format!("PostgreSQL at {}", self.postgres.address);
         client.execute(sql, &[]).map_err(|error| postgres::failure(&error, &at, deadline))
@@ -171,7 +172,10 @@ impl Row<'_> {
     fn follow(&self, began: Instant, until: Instant) -> Result<Seen, ProbeError> {
         let mut seen = Seen::default();
         while seen.kafka.is_none() {
-            if Instant::now() >= until || self.context.cancel.is_cancelled() {
+            if self.context.cancel.is_cancelled() {
+                return Err(ProbeError(format!("told to stop while waiting for the row in {}", self.topic)));
+            }
+            if Instant::now() >= until {
                 return Ok(seen);
             }
             if let Next::Record(record) = self.link.next(LOOK)?

@@ -3,7 +3,8 @@
 //! says otherwise.
 
 use super::client::clickhouse;
-use super::client::kafka::{CONNECT_TIMEOUT, Link, check_topic};
+use super::client::kafka::{CONNECT_TIMEOUT, Link};
+use super::client::kafka_error::check_topic;
 use super::client::kafka_producer::{Record, produce};
 use super::placeholder::Unique;
 use super::{BadArgs, Context, Measurement, Probe, ProbeError};
@@ -17,21 +18,21 @@ use std::time::{Duration, Instant};
 pub struct ClickhouseIngest;
 
 const FIELDS: &[Field] = &[
-    Field::with_default("topic", FieldKind::Text, "\"market.ticks.v1\"", "The topic to produce to."),
+    Field::with_default("topic", FieldKind::Text, "\"market.ticks.v1\"", "the topic to produce to"),
     Field::required(
         "record",
         FieldKind::Text,
-        "What to produce: JSON with `{{id}}` or `{{number}}` in it, which no other run has, and `{{now_ms}}` or \
-         `{{now}}`.",
+        "what to produce: JSON with `{{id}}` or `{{number}}` in it, which no other run has, and `{{now_ms}}` or \
+         `{{now}}`",
     ),
-    Field::optional("key", FieldKind::Text, "The record's key, with the same placeholders."),
+    Field::optional("key", FieldKind::Text, "the record's key, with the same placeholders"),
     Field::required(
         "lookup",
         FieldKind::Text,
-        "A ClickHouse query for the number of rows that the record became: `SELECT count() FROM market_ticks WHERE \
-         trace_id = '{{id}}'`.",
+        "a ClickHouse query for the number of rows that the record became: `SELECT count() FROM market_ticks WHERE \
+         trace_id = '{{id}}'`",
     ),
-    Field::optional("cleanup", FieldKind::Text, "A ClickHouse statement that removes the row afterwards."),
+    Field::optional("cleanup", FieldKind::Text, "a ClickHouse statement that removes the row afterwards"),
 ];
 
 /// Pause between two looks into the table. It bounds the precision of the delay.
@@ -46,7 +47,7 @@ impl Probe for ClickhouseIngest {
     }
 
     fn about(&self) -> &'static str {
-        "How long a record takes from being produced to Kafka until it is in its ClickHouse table."
+        "how long a record takes from being produced to Kafka until it is in its ClickHouse table"
     }
 
     fn services(&self) -> &'static [ServiceKind] {
@@ -63,20 +64,16 @@ impl Probe for ClickhouseIngest {
 
     fn metrics(&self, args: &Args) -> Vec<Metric> {
         let mut metrics = vec![
-            Metric::bool("arrived", "Whether the record came to be in the table."),
-            Metric::number(
-                "delay_ms",
-                Unit::Millisecond,
-                "From producing the record until a query finds it.",
-            ),
+            Metric::bool("arrived", "whether the record came to be in the table"),
+            Metric::number("delay_ms", Unit::Millisecond, "from producing the record until a query finds it"),
             Metric::number(
                 "produce_ms",
                 Unit::Millisecond,
-                "The part of it until the brokers had the record.",
+                "the part of it until the brokers had the record",
             ),
         ];
         if args.text("cleanup").is_some() {
-            metrics.push(Metric::bool("cleaned", "Whether the clean-up went through."));
+            metrics.push(Metric::bool("cleaned", "whether the clean-up went through"));
         }
         metrics
     }
@@ -167,7 +164,7 @@ impl Lookup<'_> {
     /// # Errors
     /// It fails, or finds something.
     pub fn expect_none(&self) -> Result<(), ProbeError> {
-        match self.rows()? {
+        match self.rows(self.context.deadline)? {
             0 => Ok(()),
             rows => Err(ProbeError(format!(
                 "ClickHouse at {}: the lookup gives {rows} before anything was written, expected 0: does it ask for \
@@ -180,20 +177,24 @@ impl Lookup<'_> {
     /// Whether a row comes to be there.
     ///
     /// # Errors
-    /// The query fails.
+    /// The query fails, or the run is to stop.
     pub fn wait(&self, until: Instant) -> Result<bool, ProbeError> {
         loop {
-            if self.rows()? > 0 {
+            if self.rows(until)? > 0 {
                 return Ok(true);
             }
-            if Instant::now() + AGAIN >= until || self.context.cancel.pause(AGAIN) {
+            if Instant::now() + AGAIN >= until {
                 return Ok(false);
+            }
+            if self.context.cancel.pause(AGAIN) {
+                return Err(ProbeError("told to stop while waiting for the row in ClickHouse".to_owned()));
             }
         }
     }
 
-    fn rows(&self) -> Result<u64, ProbeError> {
-        let answer = clickhouse::query(self.endpoint, self.sql, &[], self.context.remaining())?;
+    fn rows(&self, until: Instant) -> Result<u64, ProbeError> {
+        let left = until.saturating_duration_since(Instant::now());
+        let answer = clickhouse::query(self.endpoint, self.sql, &[], left)?;
         answer.trim().parse().map_err(|_| {
             let shown: String = answer.trim().chars().take(80).collect();
             let at = &self.endpoint.address;

@@ -10,7 +10,7 @@ use crate::model::{Args, Metric, Reading, ServiceKind};
 /// The probe.
 pub struct Connector;
 
-const FIELDS: &[Field] = &[Field::required("name", FieldKind::Text, "The connector's name.")];
+const FIELDS: &[Field] = &[Field::required("name", FieldKind::Text, "the connector's name")];
 
 impl Probe for Connector {
     fn name(&self) -> &'static str {
@@ -18,7 +18,7 @@ impl Probe for Connector {
     }
 
     fn about(&self) -> &'static str {
-        "The state of a Kafka Connect connector and of each of its tasks."
+        "the state of a Kafka Connect connector and of each of its tasks"
     }
 
     fn services(&self) -> &'static [ServiceKind] {
@@ -34,13 +34,13 @@ impl Probe for Connector {
         vec![
             Metric::text(
                 "state",
-                "The connector's own state: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED, RESTARTING; MISSING where \
-                 there is no such connector.",
+                "the connector's own state: RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED, RESTARTING; MISSING where \
+                 there is no such connector",
             ),
-            count("tasks", "Its tasks."),
-            count("tasks_running", "Tasks that run."),
-            count("tasks_failed", "Tasks that failed; the facts have their traces."),
-            count("tasks_not_running", "Tasks in any other state than RUNNING."),
+            count("tasks", "its tasks"),
+            count("tasks_running", "tasks that run"),
+            count("tasks_failed", "tasks that failed; the facts have their traces"),
+            count("tasks_not_running", "tasks in any other state than RUNNING"),
         ]
     }
 

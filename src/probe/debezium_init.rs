@@ -8,14 +8,19 @@
 //! worker only: neither they nor the configuration are told to anyone else.
 //!
 //! Connect keeps telling the state of the tasks of the configuration before until they are replaced. So a
-//! connector whose configuration changes is stopped first, and what runs then is what was asked for.
+//! connector whose configuration changes is stopped first, and what runs then is what was asked for. And a task is
+//! told to run before it reads: where the gate uses the PostgreSQL too, a connector of it runs only once its
+//! replication slot is read from.
 
+mod file;
+
+use self::file::{Plan, plans, resolve};
 use super::client::connect::{Config, Connect, Status, cause, excerpt};
-use super::placeholder::fill;
+use super::client::init::{self, Work};
+use super::client::postgres;
 use super::{BadArgs, Context, Measurement, Probe, ProbeError};
 use crate::model::event::PlannedStep;
 use crate::model::field::{Field, FieldKind};
-use crate::model::redact::names_a_secret;
 use crate::model::units::Unit;
 use crate::model::{Args, Endpoint, Metric, Reading, ServiceKind};
 use serde_json::Value;
@@ -25,34 +30,27 @@ use std::time::{Duration, Instant};
 pub struct DebeziumInit;
 
 const CONNECTOR: &[Field] = &[
-    Field::required("key", FieldKind::Text, "Its name in steps: `trading_core` is apply_trading_core."),
-    Field::required("file", FieldKind::Text, "Its file."),
+    Field::required("key", FieldKind::Text, "its name in steps: `trading_core` is apply_trading_core"),
+    Field::required("file", FieldKind::Text, "its file"),
 ];
 
 const FIELDS: &[Field] = &[
-    Field::required("connectors", FieldKind::Tables(CONNECTOR), "The connectors, in their order."),
-    Field::with_default(
-        "connect_timeout",
-        FieldKind::Duration,
-        "\"5s\"",
-        "How long Kafka Connect has to answer for the first time.",
-    ),
+    Field::required("connectors", FieldKind::Tables(CONNECTOR), "the connectors, in their order"),
+    init::CONNECT_TIMEOUT,
     Field::with_default(
         "operation_timeout",
         FieldKind::Duration,
         "\"60s\"",
-        "How long each connector may take to be applied, and then to run.",
+        "how long each connector may take to be applied, and then to run",
     ),
 ];
 
-/// Where `connect_timeout` does not say.
+/// The fields' defaults.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Pause between two looks at a connector's state.
 const AGAIN: Duration = Duration::from_millis(50);
-
-/// The longest file that is read.
-const LONGEST_FILE: u64 = 1 << 20;
 
 impl Probe for DebeziumInit {
     fn name(&self) -> &'static str {
@@ -60,7 +58,7 @@ impl Probe for DebeziumInit {
     }
 
     fn about(&self) -> &'static str {
-        "Puts Kafka Connect connectors in place from their files, and verifies that they run with all their tasks."
+        "puts Kafka Connect connectors in place from their files, and verifies that they run with all their tasks"
     }
 
     fn services(&self) -> &'static [ServiceKind] {
@@ -82,11 +80,11 @@ impl Probe for DebeziumInit {
     fn metrics(&self, _: &Args) -> Vec<Metric> {
         let count = |name, about| Metric::number(name, Unit::Count, about);
         vec![
-            Metric::bool("success", "Whether every connector is in place and runs with all its tasks."),
-            count("connectors_created", "Connectors that are new."),
-            count("connectors_updated", "Connectors whose configuration was another."),
-            count("connectors_unchanged", "Connectors that were in place already."),
-            Metric::text("failed_step", "The step that failed, and nothing where none did."),
+            Metric::bool("success", "whether every connector is in place and runs with all its tasks"),
+            count("connectors_created", "Connectors that are new"),
+            count("connectors_updated", "Connectors whose configuration was another"),
+            count("connectors_unchanged", "Connectors that were in place already"),
+            Metric::text("failed_step", "the step that failed, and nothing where none did"),
         ]
     }
 
@@ -130,143 +128,49 @@ impl Probe for DebeziumInit {
     }
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
-        let plans = plans(args).map_err(ProbeError)?;
-        let steps = self.steps(args).map_err(ProbeError)?;
         let endpoint = context.endpoint(ServiceKind::Connect)?;
-        let mut init = Init {
+        let mut work = Init {
             context,
             connect: Connect::new(context, endpoint, context.deadline),
             connect_timeout: args.duration("connect_timeout").unwrap_or(CONNECT_TIMEOUT),
-            operation_timeout: args.duration("operation_timeout").unwrap_or(Duration::from_secs(60)),
+            operation_timeout: args.duration("operation_timeout").unwrap_or(OPERATION_TIMEOUT),
+            plans: plans(args).map_err(ProbeError)?,
             reached: false,
             applied: Vec::new(),
-            report: Vec::new(),
             facts: Args::default(),
         };
-        let failed_step = init.run(&plans, &steps);
-        Ok(init.measurement(&failed_step))
+        let steps = self.steps(args).map_err(ProbeError)?;
+        let (failed_step, said) = init::run(context, &steps, &mut work);
+        Ok(work.measurement(&failed_step, said))
     }
 }
 
-/// A connector as its file has it, placeholders and all.
-#[derive(Debug)]
-struct Plan {
-    key: String,
-    file: String,
-    name: String,
-    config: Config,
+/// The replication slot by which a connector reads its PostgreSQL.
+struct Slot<'a> {
+    postgres: &'a Endpoint,
+    name: &'a str,
 }
 
-/// Reads the connector files.
-///
-/// # Errors
-/// A file that is not there, or holds no connector: its path and what is wrong.
-fn plans(args: &Args) -> Result<Vec<Plan>, String> {
-    let connectors = args.tables("connectors");
-    let plan = |connector: &Args| {
-        let (key, file) =
-            (connector.text("key").unwrap_or_default(), connector.text("file").unwrap_or_default());
-        let (name, config) =
-            parse(&read(file)?, key).map_err(|why| format!("connector file {file}: {why}"))?;
-        Ok(Plan { key: key.to_owned(), file: file.to_owned(), name, config })
-    };
-    let plans: Vec<Plan> = connectors.iter().map(plan).collect::<Result<_, String>>()?;
-    for (index, plan) in plans.iter().enumerate() {
-        if let Some(other) = plans[..index].iter().find(|other| other.name == plan.name) {
-            let (name, file) = (&plan.name, &plan.file);
-            return Err(format!("connector file {file}: {} names its connector {name} too", other.file));
+impl<'a> Slot<'a> {
+    /// None where the connector is of another kind, or its database is not among the gate's services.
+    fn of(plan: &'a Plan, context: &'a Context<'_>) -> Option<Slot<'a>> {
+        let entry = |name: &str| plan.config.get(name).and_then(Value::as_str);
+        let ours = entry("database.hostname").is_some_and(|host| host.contains("postgres.host"));
+        let class = entry("connector.class").unwrap_or_default();
+        if !ours || class != "io.debezium.connector.postgresql.PostgresConnector" {
+            return None;
         }
+        let postgres = context.endpoint(ServiceKind::Postgres).ok()?;
+        Some(Slot { postgres, name: entry("slot.name").unwrap_or("debezium") })
     }
-    Ok(plans)
-}
 
-fn read(file: &str) -> Result<String, String> {
-    match std::fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(format!("connector file not found: {file}"));
-        }
-        Err(error) => return Err(format!("connector file {file}: {error}")),
-        Ok(found) if !found.is_file() => return Err(format!("connector file {file} is no file")),
-        Ok(found) if found.len() > LONGEST_FILE => {
-            return Err(format!("connector file {file} has {} bytes, expected at most 1 MiB", found.len()));
-        }
-        Ok(_) => {}
-    }
-    std::fs::read_to_string(file).map_err(|error| format!("connector file {file}: {error}"))
-}
-
-/// A connector's name and configuration; without a name it is called as its key.
-fn parse(text: &str, key: &str) -> Result<(String, Config), String> {
-    let body: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-        format!("expected JSON, and at line {} column {}: {error}", error.line(), error.column())
-    })?;
-    let Value::Object(mut body) = body else { return Err("expected a JSON object".to_owned()) };
-    let name = |of: &Config| of.get("name").and_then(Value::as_str).map(str::to_owned);
-    let (named, mut config) = match body.remove("config") {
-        Some(Value::Object(config)) => (name(&body).or_else(|| name(&config)), config),
-        Some(_) => return Err("expected `config` to be an object".to_owned()),
-        None => (name(&body), body),
-    };
-    let name = named.filter(|name| !name.is_empty()).unwrap_or_else(|| key.to_owned());
-    config.insert("name".to_owned(), Value::String(name.clone()));
-    if !config.contains_key("connector.class") {
-        return Err("expected `connector.class` in its configuration".to_owned());
-    }
-    if let Some((entry, value)) = config.iter().find(|(_, value)| value.is_object() || value.is_array()) {
-        return Err(format!("expected a text, number or truth for `{entry}`, and got {value}"));
-    }
-    Ok((name, config))
-}
-
-/// The configuration with values for its placeholders. Those that are secrets, the context's redactor knows from
-/// here on.
-fn resolve(config: &Config, context: &Context<'_>) -> Result<Config, String> {
-    let postgres = context.endpoint(ServiceKind::Postgres).ok();
-    let mut resolved = Config::new();
-    for (entry, value) in config {
-        let mut secret = names_a_secret(entry);
-        let text = match value {
-            Value::String(text) => fill(text, &mut |name| {
-                secret |= names_a_secret(name);
-                lookup(name, postgres)
-            })
-            .map_err(|why| format!("`{entry}`: {why}"))?,
-            // Connect takes texts only, and gives them back as texts.
-            other => other.to_string(),
-        };
-        if secret && !text.starts_with("${") {
-            context.redactor.add(&text);
-        }
-        resolved.insert(entry.clone(), Value::String(text));
-    }
-    Ok(resolved)
-}
-
-fn lookup(name: &str, postgres: Option<&Endpoint>) -> Result<String, String> {
-    if let Some(variable) = name.strip_prefix("env.") {
-        return std::env::var(variable)
-            .map_err(|_| format!("`{{{{{name}}}}}` has no value: the variable {variable} is not set"));
-    }
-    let Some(part) = name.strip_prefix("postgres.") else {
-        return Err(format!(
-            "`{{{{{name}}}}}` is not known here: expected {{{{postgres.host}}}}, .port, .user, .password or .database, \
-             or {{{{env.NAME}}}}"
-        ));
-    };
-    let Some(postgres) = postgres else {
-        return Err(format!("`{{{{{name}}}}}` has no value: the gate uses no service of kind postgres"));
-    };
-    let (host, port) = postgres.inside().rsplit_once(':').unwrap_or((postgres.inside(), "5432"));
-    match part {
-        "host" => Ok(host.trim_start_matches('[').trim_end_matches(']').to_owned()),
-        "port" => Ok(port.to_owned()),
-        "user" => Ok(postgres.user.clone().unwrap_or_else(|| "postgres".to_owned())),
-        // A server that asks for none takes any; Debezium wants one to be there.
-        "password" => Ok(postgres.password.as_ref().map_or("none", |password| password.reveal()).to_owned()),
-        "database" => Ok(postgres.database.clone().unwrap_or_else(|| "postgres".to_owned())),
-        _ => Err(format!(
-            "`{{{{{name}}}}}` is not known here: expected host, port, user, password or database"
-        )),
+    /// Whether somebody reads from it.
+    fn active(&self, until: Instant) -> Result<bool, ProbeError> {
+        let mut client = postgres::connect(self.postgres, until.saturating_duration_since(Instant::now()))?;
+        let at = format!("PostgreSQL at {}", self.postgres.address);
+        let sql = "SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1 AND active";
+        let rows = client.query(sql, &[&self.name]).map_err(|error| postgres::failure(&error, &at, until))?;
+        Ok(!rows.is_empty())
     }
 }
 
@@ -284,53 +188,47 @@ struct Init<'a> {
     connect: Connect<'a>,
     connect_timeout: Duration,
     operation_timeout: Duration,
+    plans: Vec<Plan>,
     /// Whether the worker has answered.
     reached: bool,
     applied: Vec<Applied>,
-    /// What each step found.
-    report: Vec<String>,
     facts: Args,
 }
 
-impl Init<'_> {
-    /// Runs the steps, two a connector, until one fails; gives its name.
-    fn run(&mut self, plans: &[Plan], planned: &[PlannedStep]) -> String {
-        let steps = self.context.steps;
-        for (plan, pair) in plans.iter().zip(planned.chunks(2)) {
-            for (step, verifies) in pair.iter().zip([false, true]) {
-                let mut work = || if verifies { self.verify(plan) } else { self.apply(plan) };
-                match steps.step(step, &mut work) {
-                    Ok(found) => self.report.push(found),
-                    Err(why) => {
-                        self.report.push(why);
-                        return step.name.clone();
-                    }
-                }
-            }
+impl Work for Init<'_> {
+    fn step(&mut self, planned: &PlannedStep) -> Result<String, String> {
+        let named = |plan: &&Plan| planned.name.split_once('_').is_some_and(|(_, key)| key == plan.key);
+        let Some(plan) = self.plans.iter().find(named).cloned() else {
+            return Err(format!("no connector has the step {}", planned.name));
+        };
+        match planned.name.starts_with("apply_") {
+            true => self.apply(&plan),
+            false => self.verify(&plan),
         }
-        String::new()
     }
+}
 
+impl Init<'_> {
     /// The deadline of what begins now.
     fn until(&self, most: Duration) -> Instant {
         self.context.deadline.min(Instant::now() + most)
     }
 
-    fn plain(&self, error: ProbeError) -> String {
-        self.context.redactor.text(&error.0).into_owned()
+    /// Why nothing is waited for any more.
+    fn why_no_longer(&self) -> &'static str {
+        if self.context.cancel.is_cancelled() { "until told to stop" } else { "in time" }
     }
 
     fn apply(&mut self, plan: &Plan) -> Result<String, String> {
         let config = resolve(&plan.config, self.context)
-            .map_err(|why| format!("connector file {}: {}", plan.file, self.context.redactor.text(&why)))?;
+            .map_err(|why| format!("connector file {}: {why}", plan.file))?;
         if !self.reached {
-            let connect = self.connect.until(self.until(self.connect_timeout));
-            connect.version().map_err(|error| self.plain(error))?;
+            self.connect.until(self.until(self.connect_timeout)).version().map_err(|error| error.0)?;
             self.reached = true;
         }
-        let applied = self.put(&plan.name, &config).map_err(|error| self.plain(error))?;
-        self.applied.push(applied.0);
-        Ok(format!("{} {}", plan.name, applied.1))
+        let (applied, words) = self.put(&plan.name, &config).map_err(|error| error.0)?;
+        self.applied.push(applied);
+        Ok(format!("{} {words}", plan.name))
     }
 
     /// Brings a connector to this configuration, and lets it run.
@@ -368,9 +266,9 @@ impl Init<'_> {
                 None => "no connector".to_owned(),
             };
             if Instant::now() >= until || self.context.cancel.pause(AGAIN) {
-                let at = connect.at();
+                let (at, why) = (connect.at(), self.why_no_longer());
                 return Err(ProbeError(format!(
-                    "{at}: expected {name} to stop, to be given its new configuration, and got {state}"
+                    "{at}: expected {name} to stop, to be given its new configuration, and got {state} {why}"
                 )));
             }
         }
@@ -380,23 +278,26 @@ impl Init<'_> {
     fn verify(&mut self, plan: &Plan) -> Result<String, String> {
         let until = self.until(self.operation_timeout);
         let (connect, name) = (self.connect.until(until), plan.name.as_str());
+        let slot = Slot::of(plan, self.context);
         let mut seen = "no state".to_owned();
         loop {
             // A state that could not be read because time was up tells less than the one before.
             match connect.status(name) {
-                Ok(Some(status)) if status.runs() => return Ok(format!("{name}: {}", status.describe())),
                 Ok(Some(status)) if status.failed() => return Err(self.failed(plan, &status)),
+                Ok(Some(status)) if status.runs() => match slot.as_ref().map(|slot| slot.active(until)) {
+                    None | Some(Ok(true)) => return Ok(format!("{name}: {}", status.describe())),
+                    Some(Ok(false)) => seen = format!("{}, and its slot not read", status.describe()),
+                    Some(Err(error)) => return Err(error.0),
+                },
                 Ok(Some(status)) => seen = status.describe(),
                 // The status appears a moment after the connector.
                 Ok(None) => {}
-                Err(error) if Instant::now() < until => return Err(self.plain(error)),
+                Err(error) if Instant::now() < until => return Err(error.0),
                 Err(_) => {}
             }
             if Instant::now() >= until || self.context.cancel.pause(AGAIN) {
-                let at = connect.at();
-                return Err(format!(
-                    "{at}: expected {name} to run with all its tasks, and got {seen} in time"
-                ));
+                let (at, why) = (connect.at(), self.why_no_longer());
+                return Err(format!("{at}: expected {name} to run with all its tasks, and got {seen} {why}"));
             }
         }
     }
@@ -407,14 +308,14 @@ impl Init<'_> {
             self.facts.set(&format!("{key} {who} trace"), excerpt(trace, self.context));
         }
         let why = status.traces().map(|(_, trace)| cause(trace)).find(|why| !why.is_empty());
-        let why = self.context.redactor.text(why.unwrap_or("it gives no trace")).into_owned();
+        let why = why.unwrap_or("it gives no trace");
         format!(
             "{name}: {}: {why}; once that is mended: POST /connectors/{name}/restart?includeTasks=true&onlyFailed=true",
             status.describe()
         )
     }
 
-    fn measurement(mut self, failed_step: &str) -> Measurement {
+    fn measurement(mut self, failed_step: &str, said: Vec<String>) -> Measurement {
         let see = |name: &str, reading| self.context.observed(name, reading, self.connect.at());
         let count = |wanted| {
             let number = self.applied.iter().filter(|applied| **applied == wanted).count();
@@ -427,7 +328,7 @@ impl Init<'_> {
             see("connectors_unchanged", count(Applied::Unchanged)),
             see("failed_step", Reading::text(failed_step)),
         ];
-        self.facts.set("steps", self.report);
+        self.facts.set("steps", said);
         Measurement { observations, facts: self.facts, excerpt: String::new() }
     }
 }

@@ -1,6 +1,7 @@
 //! `kafka_init`: creates topics and verifies them, in steps. Run twice it gives the same state and says what was
 //! there already. A topic that is there with other partitions than asked for fails: it is never altered.
 
+use super::client::init::{self, Work};
 use super::client::kafka::{CONNECT_TIMEOUT, Link, Topic};
 use super::client::kafka_admin::{Admin, Created};
 use super::kafka_topics::check_topics;
@@ -16,36 +17,31 @@ use std::time::{Duration, Instant};
 pub struct KafkaInit;
 
 const FIELDS: &[Field] = &[
-    Field::required("topics", FieldKind::Texts, "The topics to create."),
+    Field::required("topics", FieldKind::Texts, "the topics to create"),
     Field::with_default(
         "partitions",
         FieldKind::Integer { min: 1, max: 100_000 },
         "6",
-        "How many partitions each of them has.",
+        "how many partitions each of them has",
     ),
     Field::with_default(
         "replication_factor",
         FieldKind::Integer { min: 1, max: 1000 },
         "1",
-        "How many replicas each partition has at least.",
+        "how many replicas each partition has at least",
     ),
-    Field::with_default(
-        "connect_timeout",
-        FieldKind::Duration,
-        "\"5s\"",
-        "How long the cluster has to answer for the first time.",
-    ),
+    init::CONNECT_TIMEOUT,
     Field::with_default(
         "operation_timeout",
         FieldKind::Duration,
         "\"30s\"",
-        "How long creating the topics may take, and then each topic until it is seen.",
+        "how long creating the topics may take, and then each topic until it is seen",
     ),
-    Field::optional("bootstrap_server", FieldKind::Text, "Recorded in the evidence."),
-    Field::optional("service", FieldKind::Text, "Recorded in the evidence."),
-    Field::optional("compose_file", FieldKind::Text, "Recorded in the evidence."),
-    Field::optional("project_name", FieldKind::Text, "Recorded in the evidence."),
-    Field::optional("env_file", FieldKind::Text, "Recorded in the evidence."),
+    init::recorded("bootstrap_server"),
+    init::recorded("service"),
+    init::recorded("compose_file"),
+    init::recorded("project_name"),
+    init::recorded("env_file"),
 ];
 
 /// Pause between two looks at a topic that has just been made.
@@ -57,7 +53,7 @@ impl Probe for KafkaInit {
     }
 
     fn about(&self) -> &'static str {
-        "Creates Kafka topics and verifies them; what is there already is left as it is."
+        "creates Kafka topics and verifies them; what is there already is left as it is"
     }
 
     fn services(&self) -> &'static [ServiceKind] {
@@ -74,11 +70,11 @@ impl Probe for KafkaInit {
 
     fn metrics(&self, _: &Args) -> Vec<Metric> {
         vec![
-            Metric::bool("success", "Whether every topic is there as asked for."),
-            Metric::number("topics_created", Unit::Count, "Topics that are new."),
-            Metric::number("topics_existing", Unit::Count, "Topics that were there already."),
-            Metric::number("topics_mismatched", Unit::Count, "Topics that are there, and not as asked for."),
-            Metric::text("failed_step", "The step that failed, and nothing where none did."),
+            Metric::bool("success", "whether every topic is there as asked for"),
+            Metric::number("topics_created", Unit::Count, "topics that are new"),
+            Metric::number("topics_existing", Unit::Count, "topics that were there already"),
+            Metric::number("topics_mismatched", Unit::Count, "topics that are there, and not as asked for"),
+            Metric::text("failed_step", "the step that failed, and nothing where none did"),
         ]
     }
 
@@ -108,16 +104,11 @@ impl Probe for KafkaInit {
     }
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
-        let mut init = Init {
-            settings: Settings::of(args),
-            context,
-            link: None,
-            answers: BTreeMap::new(),
-            mismatched: 0,
-            report: Vec::new(),
-        };
-        let failed_step = init.run(&self.steps(args).map_err(ProbeError)?);
-        Ok(init.measurement(&failed_step))
+        let settings = Settings::of(args);
+        let mut work = Init { settings, context, link: None, answers: BTreeMap::new(), mismatched: 0 };
+        let steps = self.steps(args).map_err(ProbeError)?;
+        let (failed_step, said) = init::run(context, &steps, &mut work);
+        Ok(work.measurement(&failed_step, said))
     }
 }
 
@@ -152,33 +143,23 @@ struct Init<'a> {
     /// What the cluster said of each topic that was to be created.
     answers: BTreeMap<String, Result<Created, String>>,
     mismatched: usize,
-    /// What each step found.
-    report: Vec<String>,
+}
+
+impl Work for Init<'_> {
+    fn step(&mut self, planned: &PlannedStep) -> Result<String, String> {
+        match planned.name.split_once('_') {
+            Some(("create", topic)) => self.create(topic),
+            Some(("verify", topic)) => self.verify(topic),
+            _ => Err(format!("no topic has the step {}", planned.name)),
+        }
+    }
 }
 
 impl Init<'_> {
-    /// Runs the steps, two a topic, until one fails; gives its name.
-    fn run(&mut self, planned: &[PlannedStep]) -> String {
-        let steps = self.context.steps;
-        for (topic, pair) in self.settings.topics.clone().into_iter().zip(planned.chunks(2)) {
-            for (step, verifies) in pair.iter().zip([false, true]) {
-                let mut work = || if verifies { self.verify(topic) } else { self.create(topic) };
-                match steps.step(step, &mut work) {
-                    Ok(found) => self.report.push(found),
-                    Err(why) => {
-                        self.report.push(why);
-                        return step.name.clone();
-                    }
-                }
-            }
-        }
-        String::new()
-    }
-
     /// The first call reaches the cluster and asks it for all topics; each gives the answer for its own.
     fn create(&mut self, topic: &str) -> Result<String, String> {
         if self.link.is_none() {
-            self.create_all().map_err(|error| self.context.redactor.text(&error.0).into_owned())?;
+            self.create_all().map_err(|error| error.0)?;
         }
         match self.answers.get(topic) {
             Some(Ok(Created::New)) => Ok(format!("{topic} created")),
@@ -209,25 +190,27 @@ impl Init<'_> {
     /// Looks at a topic until it is as asked for. A topic that was there already has no time to change.
     fn verify(&mut self, topic: &str) -> Result<String, String> {
         let Some(link) = &self.link else { return Err("the cluster was not reached".to_owned()) };
-        let until = Instant::now() + self.settings.operation.min(link.left());
+        let until = self.context.deadline.min(Instant::now() + self.settings.operation);
+        link.keep(until);
         let new = self.answers.get(topic) == Some(&Ok(Created::New));
         loop {
-            let found =
-                link.topic(topic).map_err(|error| self.context.redactor.text(&error.0).into_owned())?;
+            let found = link.topic(topic).map_err(|error| error.0)?;
             let (seen, differs) = match compare(topic, found.as_ref(), &self.settings) {
                 Seen::AsAsked(words) => return Ok(words),
                 Seen::NotYet(words) => (words, false),
                 Seen::Differs(words) => (words, true),
             };
-            let over = Instant::now() + AGAIN >= until || self.context.cancel.pause(AGAIN);
-            if over || (differs && !new) {
+            if Instant::now() + AGAIN >= until || (differs && !new) {
                 self.mismatched += usize::from(differs);
                 return Err(seen);
+            }
+            if self.context.cancel.pause(AGAIN) {
+                return Err(format!("told to stop while waiting for {topic}: {seen}"));
             }
         }
     }
 
-    fn measurement(self, failed_step: &str) -> Measurement {
+    fn measurement(self, failed_step: &str, said: Vec<String>) -> Measurement {
         let source = match &self.link {
             Some(link) => link.at().to_owned(),
             None => "kafka_init".to_owned(),
@@ -243,7 +226,7 @@ impl Init<'_> {
             see("failed_step", Reading::text(failed_step)),
         ];
         let mut facts = Args::default();
-        facts.set("steps", self.report);
+        facts.set("steps", said);
         Measurement { observations, facts, excerpt: String::new() }
     }
 }

@@ -1,8 +1,9 @@
 //! `kafka_round_trip`: produces a record and reads it back. Without a topic it makes one of its own and deletes it
 //! afterwards; to a given topic it adds one record, which stays. It leaves no consumer group.
 
-use super::client::kafka::{CONNECT_TIMEOUT, Edge, Link, Next, check_topic};
+use super::client::kafka::{CONNECT_TIMEOUT, Edge, Link, Next};
 use super::client::kafka_admin::Admin;
+use super::client::kafka_error::check_topic;
 use super::client::kafka_producer::{Record, produce};
 use super::placeholder::Unique;
 use super::{BadArgs, Context, Measurement, Probe, ProbeError};
@@ -20,13 +21,13 @@ const FIELDS: &[Field] = &[
     Field::optional(
         "topic",
         FieldKind::Text,
-        "The topic to write one record to; it stays there. Without it, a topic is made and deleted again.",
+        "the topic to write one record to; it stays there. Without it, a topic is made and deleted again",
     ),
     Field::with_default(
         "partition",
         FieldKind::Integer { min: 0, max: 100_000 },
         "0",
-        "The partition of that topic.",
+        "the partition of that topic",
     ),
 ];
 
@@ -45,7 +46,7 @@ impl Probe for KafkaRoundTrip {
     }
 
     fn about(&self) -> &'static str {
-        "Produces a record to Kafka and reads it back."
+        "produces a record to Kafka and reads it back"
     }
 
     fn services(&self) -> &'static [ServiceKind] {
@@ -62,15 +63,15 @@ impl Probe for KafkaRoundTrip {
 
     fn metrics(&self, args: &Args) -> Vec<Metric> {
         let mut metrics = vec![
-            Metric::bool("returned", "Whether the record came back as it was sent."),
+            Metric::bool("returned", "whether the record came back as it was sent"),
             Metric::number(
                 "latency_ms",
                 Unit::Millisecond,
-                "From sending it to having it back, the producer's connection to the broker included.",
+                "from sending it to having it back, the producer's connection to the broker included",
             ),
         ];
         if args.text("topic").is_none() {
-            metrics.push(Metric::bool("cleaned", "Whether the topic that was made is deleted again."));
+            metrics.push(Metric::bool("cleaned", "whether the topic that was made is deleted again"));
         }
         metrics
     }
@@ -98,8 +99,7 @@ impl Probe for KafkaRoundTrip {
         let partition = args.integer("partition").and_then(|id| i32::try_from(id).ok()).unwrap_or(0);
         if let Some(topic) = args.text("topic") {
             let trip = Trip { context, endpoint, link: &link, topic, partition, key: &unique.id };
-            let until = context.deadline;
-            let mut measurement = trip.measure(until)?;
+            let mut measurement = trip.measure()?;
             let stays = format!("one record with key {} stays in {topic}", unique.id);
             measurement.facts.set("written", stays);
             return Ok(measurement);
@@ -123,7 +123,7 @@ impl Trip<'_> {
     /// Makes the topic, measures, and deletes it whatever came of it.
     fn on_own_topic(&self) -> Result<Measurement, ProbeError> {
         let left = self.link.left();
-        let until = Instant::now() + left.saturating_sub(CLEANING.min(left / 4));
+        self.link.keep(Instant::now() + left.saturating_sub(CLEANING.min(left / 4)));
         let admin = Admin::open(self.endpoint, self.link)?;
         // As many replicas as the cluster gives by default: fewer could be less than it needs to take a record.
         let measured = match admin.create(&[self.topic], 1, -1)?.remove(self.topic) {
@@ -134,8 +134,9 @@ impl Trip<'_> {
                     self.topic
                 )));
             }
-            _ => self.led(until).and_then(|()| self.measure(until)),
+            _ => self.led().and_then(|()| self.measure()),
         };
+        self.link.keep(self.context.deadline);
         let cleaned = admin.delete(self.topic);
         let mut measurement = measured.map_err(|error| match &cleaned {
             Ok(()) => error,
@@ -151,13 +152,13 @@ impl Trip<'_> {
     }
 
     /// Waits until the new topic can be used.
-    fn led(&self, until: Instant) -> Result<(), ProbeError> {
+    fn led(&self) -> Result<(), ProbeError> {
         loop {
             let topic = self.link.topic(self.topic)?;
             if topic.is_some_and(|topic| topic.partitions.first().is_some_and(|partition| partition.led)) {
                 return Ok(());
             }
-            if Instant::now() >= until || self.context.cancel.pause(AGAIN) {
+            if self.link.left().is_zero() || self.context.cancel.pause(AGAIN) {
                 let (at, topic) = (self.link.at(), self.topic);
                 return Err(ProbeError(format!(
                     "{at}: topic {topic} was created, and no broker leads it in time"
@@ -166,7 +167,7 @@ impl Trip<'_> {
         }
     }
 
-    fn measure(&self, until: Instant) -> Result<Measurement, ProbeError> {
+    fn measure(&self) -> Result<Measurement, ProbeError> {
         let (at, topic, partition) = (self.link.at(), self.topic, self.partition);
         let known = self.link.topic(topic)?;
         let Some(known) = known else {
@@ -191,7 +192,7 @@ impl Trip<'_> {
             header: Some(("cutproof", self.key)),
         };
         let (_, offset) = produce(self.context, self.endpoint, self.link, record)?;
-        let returned = self.read_back(offset, until)?;
+        let returned = self.read_back(offset)?;
         let latency = match returned {
             true => Reading::number(millis(began.elapsed()), Unit::Millisecond),
             false => Reading::Missing,
@@ -206,9 +207,12 @@ impl Trip<'_> {
 
     /// Whether the record that was taken at `offset` comes back, and is the one that was sent. Others' records are
     /// passed over.
-    fn read_back(&self, offset: i64, until: Instant) -> Result<bool, ProbeError> {
+    fn read_back(&self, offset: i64) -> Result<bool, ProbeError> {
         let sent = Some(self.key.as_bytes());
-        while Instant::now() < until && !self.context.cancel.is_cancelled() {
+        while !self.link.left().is_zero() {
+            if self.context.cancel.is_cancelled() {
+                return Err(ProbeError("told to stop while waiting for the record to come back".to_owned()));
+            }
             if let Next::Record(record) = self.link.next(LOOK)?
                 && record.offset() >= offset
             {

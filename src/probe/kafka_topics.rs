@@ -1,8 +1,9 @@
 //! `kafka_topics`: whether topics are there with the partitions, replicas and configuration that they should have.
 //! It reads metadata only and creates nothing by asking.
 
-use super::client::kafka::{CONNECT_TIMEOUT, Link, Topic, check_topic};
+use super::client::kafka::{CONNECT_TIMEOUT, Link, Topic};
 use super::client::kafka_admin::Admin;
+use super::client::kafka_error::check_topic;
 use super::{BadArgs, Context, Measurement, Probe, ProbeError};
 use crate::model::field::{Field, FieldKind};
 use crate::model::units::Unit;
@@ -13,27 +14,27 @@ use std::collections::BTreeMap;
 pub struct KafkaTopics;
 
 const FIELDS: &[Field] = &[
-    Field::required("topics", FieldKind::Texts, "The topics that must be there."),
+    Field::required("topics", FieldKind::Texts, "the topics that must be there"),
     Field::optional(
         "partitions",
         FieldKind::Integer { min: 1, max: 100_000 },
-        "How many partitions each of them has; a topic with more or fewer counts as mismatched.",
+        "how many partitions each of them has; a topic with more or fewer counts as mismatched",
     ),
     Field::optional(
         "replication_factor",
         FieldKind::Integer { min: 1, max: 1000 },
-        "How many replicas each partition has.",
+        "how many replicas each partition has",
     ),
     Field::optional(
         "config",
         FieldKind::Map,
-        "Entries of the topics' configuration and their values: `{ \"retention.ms\" = \"604800000\" }`.",
+        "entries of the topics' configuration and their values: `{ \"retention.ms\" = \"604800000\" }`",
     ),
     Field::optional(
         "observe",
         FieldKind::Texts,
-        "Numbers of the topics' configuration to observe, with `_` for `.`: `retention.ms` is `retention_ms`, the \
-         least of all topics. -1 stands for no limit.",
+        "numbers of the topics' configuration to observe, with `_` for `.`: `retention.ms` is `retention_ms`, the \
+         least of all topics. -1 stands for no limit",
     ),
 ];
 
@@ -43,7 +44,7 @@ impl Probe for KafkaTopics {
     }
 
     fn about(&self) -> &'static str {
-        "Kafka topics: whether they are there, with which partitions, replicas and configuration."
+        "Kafka topics: whether they are there, with which partitions, replicas and configuration"
     }
 
     fn services(&self) -> &'static [ServiceKind] {
@@ -57,20 +58,20 @@ impl Probe for KafkaTopics {
     fn metrics(&self, args: &Args) -> Vec<Metric> {
         let count = |name, about| Metric::number(name, Unit::Count, about);
         let mut metrics = vec![
-            count("topics_expected", "Topics that must be there."),
-            count("topics_missing", "Topics of these that are not there."),
-            count("partitions", "Partitions of the topic that has the fewest."),
-            count("replication_factor", "Replicas of the partition that has the fewest."),
-            count("under_replicated", "Partitions of which a replica is not in sync."),
-            count("offline_partitions", "Partitions that no broker leads."),
-            count("mismatched", "Topics that differ from what is asked for; the facts say how."),
+            count("topics_expected", "topics that must be there"),
+            count("topics_missing", "topics of these that are not there"),
+            count("partitions", "partitions of the topic that has the fewest"),
+            count("replication_factor", "replicas of the partition that has the fewest"),
+            count("under_replicated", "partitions of which a replica is not in sync"),
+            count("offline_partitions", "partitions that no broker leads"),
+            count("mismatched", "topics that differ from what is asked for; the facts say how"),
         ];
         let observed = args.texts("observe").into_iter();
         metrics.extend(observed.map(|entry| {
             Metric::named(
                 &metric_name(entry),
                 metric_unit(entry),
-                "The least of all topics' entries of this name.",
+                "the least of all topics' entries of this name",
             )
         }));
         metrics

@@ -7,9 +7,13 @@ mod clickhouse_init;
 mod clickhouse_query;
 mod clickhouse_schema;
 pub mod client;
+mod command;
 mod connector;
 mod debezium_init;
+mod declared;
+mod file;
 mod health;
+mod http;
 mod kafka_init;
 mod kafka_lag;
 mod kafka_round_trip;
@@ -20,6 +24,7 @@ mod postgres_schema;
 mod redis_keys;
 mod redis_ping;
 mod redis_round_trip;
+mod tcp;
 mod timescale_init;
 
 use crate::model::event::PlannedStep;
@@ -162,6 +167,25 @@ impl Context<'_> {
         })
     }
 
+    /// The endpoint of the one service of any of these kinds that the gate uses.
+    ///
+    /// # Errors
+    /// Where there is none or more than one; the plan checks that before, so this is a fault of the caller.
+    pub fn one_endpoint(&self, kinds: &[ServiceKind]) -> Result<&Endpoint, ProbeError> {
+        let mut found = self.endpoints.iter().filter(|(_, endpoint)| kinds.contains(&endpoint.kind));
+        match (found.next(), found.next()) {
+            (Some((_, endpoint)), None) => Ok(endpoint),
+            (first, _) => {
+                let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+                let seen = if first.is_none() { "none" } else { "several" };
+                let kinds = kinds.join(", ");
+                Err(ProbeError(format!(
+                    "expected one service of kind {kinds} in the gate's `uses`, and there are {seen}"
+                )))
+            }
+        }
+    }
+
     /// Time left until the deadline; zero when it has passed.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -196,26 +220,7 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[
-        &cdc::Cdc,
-        &clickhouse_ingest::ClickhouseIngest,
-        &clickhouse_init::ClickhouseInit,
-        &clickhouse_query::ClickhouseQuery,
-        &clickhouse_schema::ClickhouseSchema,
-        &connector::Connector,
-        &debezium_init::DebeziumInit,
-        &health::Health,
-        &kafka_init::KafkaInit,
-        &kafka_lag::KafkaLag,
-        &kafka_round_trip::KafkaRoundTrip,
-        &kafka_topics::KafkaTopics,
-        &postgres_query::PostgresQuery,
-        &postgres_schema::PostgresSchema,
-        &redis_keys::RedisKeys,
-        &redis_ping::RedisPing,
-        &redis_round_trip::RedisRoundTrip,
-        &timescale_init::TimescaleInit,
-    ]
+    &[&command::Command, &file::File, &http::Http, &tcp::Tcp]
 }
 
 /// The probe of a name.
@@ -231,5 +236,26 @@ mod tests {
     fn the_registry_is_sorted_and_has_no_name_twice() {
         let names: Vec<_> = registry().iter().map(|probe| probe.name()).collect();
         assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    }
+
+    #[test]
+    fn what_is_expected_by_default_can_be_judged_on_what_the_probe_observes() {
+        use crate::condition::{Condition, MetricType};
+        use crate::model::MetricKind;
+        for probe in registry() {
+            let args = Args::default();
+            let metrics = probe.metrics(&args);
+            let kind = |name: &str| {
+                let metric = metrics.iter().find(|metric| metric.name == name)?;
+                Some(match metric.kind {
+                    MetricKind::Number(unit) => MetricType::Number(unit),
+                    MetricKind::Text => MetricType::Text,
+                    MetricKind::Bool => MetricType::Bool,
+                })
+            };
+            let names: Vec<_> = metrics.iter().map(|metric| metric.name.as_ref()).collect();
+            let condition = Condition::parse(&probe.expect(&args)).unwrap();
+            assert!(condition.check(&kind, &names).is_empty(), "{}", probe.name());
+        }
     }
 }

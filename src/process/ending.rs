@@ -1,14 +1,13 @@
 //! Ends processes for good: TERM, a grace, KILL, and again until none is left or the time is up.
 //! Who is to end, and what to do while waiting, the caller says.
 
-use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::cancel::Cancel;
-use super::table::{self, Entry, Ident};
+use super::table::{self, Entry};
 
 /// How long ending may take.
 #[derive(Clone, Copy, Debug)]
@@ -32,20 +31,12 @@ impl Patience<'_> {
     }
 }
 
-/// What came of it.
-#[derive(Debug, Default)]
-pub(super) struct Ended {
-    /// Everyone who was told to end.
-    pub told: Vec<Entry>,
-    /// Those of them that are still there.
-    pub survivors: Vec<Entry>,
-}
-
 /// Between two looks at the table: short at first, as most processes end at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(25);
 
 /// Ends whom `find` finds, asking again until it finds no one: they may have started others meanwhile.
+/// Returns those that are still there.
 ///
 /// # Errors
 /// `find` failed until the time was up.
@@ -53,34 +44,25 @@ pub(super) fn end(
     patience: Patience<'_>,
     mut find: impl FnMut() -> io::Result<Vec<Entry>>,
     mut pause: impl FnMut(Duration),
-) -> io::Result<Ended> {
+) -> io::Result<Vec<Entry>> {
     let begun = Instant::now();
-    let mut told: HashSet<Ident> = HashSet::new();
-    let mut killed = false;
-    let mut ended = Ended::default();
+    let (mut terminated, mut killed) = (false, false);
     let mut wait = FIRST_PAUSE;
     loop {
         let late = begun.elapsed() >= patience.grace() + patience.kill;
         match find() {
-            Ok(alive) if alive.is_empty() => return Ok(ended),
-            Ok(alive) if late && killed => {
-                ended.survivors = alive;
-                return Ok(ended);
+            Ok(alive) if alive.is_empty() => return Ok(alive),
+            Ok(alive) if late && killed => return Ok(alive),
+            Ok(alive) if begun.elapsed() >= patience.grace() => {
+                alive.iter().for_each(kill);
+                killed = true;
             }
-            Ok(alive) => {
-                let killing = begun.elapsed() >= patience.grace();
-                for entry in alive {
-                    let reached = if killing {
-                        kill(&entry)
-                    } else {
-                        told.contains(&entry.ident) || tell(&entry, Signal::TERM)
-                    };
-                    if reached && told.insert(entry.ident) {
-                        ended.told.push(entry);
-                    }
-                }
-                killed |= killing;
+            // Only once: who is started later helps others to end in order.
+            Ok(alive) if !terminated => {
+                alive.iter().for_each(|entry| tell(entry, Signal::TERM));
+                terminated = true;
             }
+            Ok(_) => {}
             Err(error) if late => return Err(error),
             Err(_) => {} // out of descriptors, say: asked again until the time is up
         }
@@ -89,15 +71,14 @@ pub(super) fn end(
     }
 }
 
-/// Whether the signal reached it. One that can't be signalled (another user's) ends up as a survivor,
-/// and one that couldn't be looked at just now is told in the next round.
-fn tell(entry: &Entry, signal: Signal) -> bool {
-    table::signal(entry.ident, signal).unwrap_or(false)
+/// One that can't be signalled (another user's) ends up as a survivor.
+fn tell(entry: &Entry, signal: Signal) {
+    let _ = table::signal(entry.ident, signal);
 }
 
 /// KILL, to the process and, if it has a group apart from ours, at the same instant to all in it: that
 /// also catches those who fork faster than the table is read.
-fn kill(entry: &Entry) -> bool {
+fn kill(entry: &Entry) {
     let ours = rustix::process::getpgrp();
     if let Some(group) = Pid::from_raw(entry.group)
         && group != ours
@@ -106,7 +87,7 @@ fn kill(entry: &Entry) -> bool {
         // The group may be empty by now; whoever was asked for gets a signal of its own below.
         let _ = kill_process_group(group, Signal::KILL);
     }
-    tell(entry, Signal::KILL)
+    tell(entry, Signal::KILL);
 }
 
 #[cfg(test)]
@@ -129,9 +110,8 @@ mod tests {
             .process_group(0)
             .spawn()
             .unwrap();
-        let ended = end(SHORT, || alive(&child), std::thread::sleep).unwrap();
-        assert!(ended.survivors.is_empty());
-        assert_eq!(ended.told.len(), 1);
+        let survivors = end(SHORT, || alive(&child), std::thread::sleep).unwrap();
+        assert!(survivors.is_empty());
         child.wait().unwrap();
     }
 

@@ -28,7 +28,8 @@ pub fn enlist(_worker: &Worker, command: &mut Command) -> io::Result<Enlisted> {
         let pid = Pid::from_child(&child).as_raw_nonzero().get();
         Ok::<_, io::Error>((child, pid))
     });
-    let child = child.ok_or_else(|| io::Error::other("the run is being ended, and starts nothing any more"))??;
+    let child =
+        child.ok_or_else(|| io::Error::other("the run is being ended, and starts nothing any more"))??;
     Ok(Enlisted { family, child })
 }
 

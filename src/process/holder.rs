@@ -64,8 +64,8 @@ fn become_holder() -> Result<ExitCode, HoldError> {
     let mut released = Released::default();
     let status = wait(worker, signals, lifeline, &mut released)
         .map_err(|source| HoldError::System { what: "wait for the worker", source })?;
-    let everyone = || Ok(released.not_released_below(table::me(), &table::snapshot()?));
-    report(ending::end(PATIENCE, everyone, std::thread::sleep).map(|ended| ended.survivors));
+    let everyone = || Ok(released.not_released_below(table::me(), &table::snapshot_if_parent()?));
+    report(ending::end(PATIENCE, everyone, std::thread::sleep));
     Ok(exit_code(status))
 }
 

@@ -25,7 +25,7 @@ pub(super) struct WorkersEnd {
     socket: UnixStream,
 }
 
-/// Both ends; the worker's is inherited by what is started while `WorkersEndToGive` lives.
+/// Both ends. The worker's is inherited by whatever is started until it is dropped.
 pub(super) fn pair() -> io::Result<(HoldersEnd, UnixStream)> {
     let (holder, worker) = UnixStream::pair()?;
     holder.set_nonblocking(true)?;
@@ -43,8 +43,6 @@ impl HoldersEnd {
                 Ok(n) => self.begun.extend_from_slice(&chunk[..n]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                // The worker was killed with lines unread on its side: there are none, but that's how a
-                // reset shows.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
                 Err(error) => return Err(error),
             }

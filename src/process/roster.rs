@@ -199,7 +199,7 @@ impl Roster {
 
     /// All living descendants of this process, except the released.
     pub fn everyone(&self) -> io::Result<Vec<Entry>> {
-        let table = table::snapshot()?;
+        let table = table::snapshot_if_parent()?;
         Ok(self.state().released.not_released_below(table::me(), &table))
     }
 

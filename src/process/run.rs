@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::cancel::Cancel;
 use super::capture::{Capture, Excerpt};
 use super::command::{Command, Daemons, Exit, Fate, LeftBehind, Outcome, no_status};
-use super::ending::{self, Ended, Patience};
+use super::ending::{self, Patience};
 use super::roster::{Family, ROSTER};
 use super::streams::{Over, Streams};
 use super::table::Entry;
@@ -72,14 +72,14 @@ impl Run {
 
     /// Ends everyone; returns those who could not be ended.
     fn end_all(&mut self, command: &Command, cancel: &Cancel) -> io::Result<Vec<LeftBehind>> {
-        let ended = self.end(command, cancel)?;
+        let survivors = self.end(command, cancel)?;
         self.streams.drain()?;
         self.child.try_wait()?;
-        Ok(ended.survivors.iter().map(|entry| left_behind(entry, Fate::Survived, true)).collect())
+        Ok(survivors.iter().map(|entry| left_behind(entry, Fate::Survived, true)).collect())
     }
 
     /// The output is still read meanwhile: who ends in order may have much to say.
-    fn end(&mut self, command: &Command, cancel: &Cancel) -> io::Result<Ended> {
+    fn end(&mut self, command: &Command, cancel: &Cancel) -> io::Result<Vec<Entry>> {
         let Run { family, streams, .. } = self;
         let patience = Patience { grace: command.grace, hurry: Some(cancel), kill: KILL_LIMIT };
         let members = || Ok(ROSTER.members(family)?.into_iter().map(|member| member.entry).collect());
@@ -96,7 +96,7 @@ impl Run {
         let mut left: Vec<LeftBehind> =
             members.iter().map(|member| left_behind(&member.entry, Fate::Ended, member.certain)).collect();
         if !members.is_empty() {
-            for survivor in self.end(command, cancel)?.survivors {
+            for survivor in self.end(command, cancel)? {
                 match left.iter_mut().find(|known| known.pid == survivor.ident.pid.unsigned_abs()) {
                     Some(known) => known.fate = Fate::Survived,
                     None => left.push(left_behind(&survivor, Fate::Survived, false)),

@@ -120,13 +120,13 @@ impl Server {
 
     fn end(&mut self, patience: Patience<'_>) -> io::Result<usize> {
         let members = || Ok(ROSTER.members(&self.family)?.into_iter().map(|member| member.entry).collect());
-        let ended = ending::end(patience, members, std::thread::sleep)?;
+        let survivors = ending::end(patience, members, std::thread::sleep)?;
         // Its end is seen a moment after the last of its threads is gone from the table.
         let handle = &self.handle;
-        if ended.survivors.is_empty() {
+        if survivors.is_empty() {
             poll(&mut [PollFd::new(handle, PollFlags::IN)], REST.kill)?;
         }
-        Ok(ended.survivors.len())
+        Ok(survivors.len())
     }
 }
 

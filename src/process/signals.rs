@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::signal_name;
 
@@ -59,6 +59,15 @@ impl Drop for Listener {
 pub fn outlive_hangup() -> io::Result<()> {
     // A handler, not "ignore": that would be inherited by every command.
     signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false))).map(drop)
+}
+
+/// From now on a file that reaches the limit of its size (`ulimit -f`) is an error of the write, and does not end
+/// this process. What it starts gets the usual handling back.
+///
+/// # Errors
+/// The handler could not be set.
+pub fn outlive_file_limit() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 /// The signals that this process ignores.

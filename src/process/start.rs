@@ -1,6 +1,7 @@
 //! From a command line to a started process: finding the program, its environment, its group. Uses only
 //! what the standard library can do with posix_spawn: fork would cost 20% and more.
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -139,15 +140,17 @@ fn find(
     let own = environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let searched = own.or_else(|| env::var_os("PATH")).unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
     let mut denied = None;
+    let mut candidate = PathBuf::new();
     for place in env::split_paths(&searched) {
         // An empty entry is the current folder. With a slash, exec looks nowhere else.
-        let candidate =
-            if place.as_os_str().is_empty() { Path::new(".").join(program) } else { place.join(program) };
-        let seen = folder.map_or_else(|| candidate.clone(), |folder| folder.join(&candidate));
-        match access(&seen, Access::EXEC_OK) {
+        candidate.clear();
+        candidate.push(if place.as_os_str().is_empty() { Path::new(".") } else { &place });
+        candidate.push(program);
+        let seen = seen_from(folder, &candidate);
+        match access(&*seen, Access::EXEC_OK) {
             Ok(()) if seen.is_file() => return Ok(candidate),
             Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
-            Err(error) if seen.is_file() => denied = denied.or(Some((seen, error))),
+            Err(error) if seen.is_file() => denied = denied.or(Some((seen.into_owned(), error))),
             Err(_) => {}
         }
     }
@@ -160,6 +163,14 @@ fn find(
     }
 }
 
+/// A relative path means what it means in the folder that the command runs in.
+fn seen_from<'a>(folder: Option<&Path>, path: &'a Path) -> Cow<'a, Path> {
+    match folder {
+        Some(folder) if path.is_relative() => Cow::Owned(folder.join(path)),
+        _ => Cow::Borrowed(path),
+    }
+}
+
 /// What the system's refusal means: "not found" alone may be said of the folder, the program or its
 /// interpreter.
 fn explain(source: io::Error, path: &Path, folder: Option<&Path>) -> StartError {
@@ -169,9 +180,9 @@ fn explain(source: io::Error, path: &Path, folder: Option<&Path>) -> StartError 
     {
         return StartError::NoFolder { folder: folder.to_path_buf() };
     }
-    let seen = folder.map_or_else(|| program.clone(), |folder| folder.join(path));
+    let seen = seen_from(folder, path);
     match source.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOENT) if fs::metadata(&seen).is_ok() => StartError::NoInterpreter { program },
+        Some(Errno::NOENT) if fs::metadata(&*seen).is_ok() => StartError::NoInterpreter { program },
         Some(Errno::NOENT | Errno::NOTDIR) => {
             StartError::NoSuchFile { program, folder: folder.map(Path::to_path_buf) }
         }

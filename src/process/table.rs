@@ -10,7 +10,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
 
 /// A process beyond doubt. A pid alone can be used again; with the start time (clock ticks since boot,
 /// field 22 of /proc/PID/stat, kept across exec) it names one process only.
@@ -80,6 +82,15 @@ pub(super) fn snapshot() -> io::Result<Vec<Entry>> {
         }
     }
     Ok(all)
+}
+
+/// The whole table, or nothing if this process has no child, and so no descendant: one system call then.
+pub(super) fn snapshot_if_parent() -> io::Result<Vec<Entry>> {
+    let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::All, peek) {
+        Err(Errno::CHILD) => Ok(Vec::new()),
+        _ => snapshot(),
+    }
 }
 
 /// The table as a tree, so that descendants are found whatever session or group they moved to.

@@ -98,9 +98,9 @@ impl Worker {
         while !tell_holder()? && begun.elapsed() < END_PATIENCE.grace {
             std::thread::sleep(TICK);
         }
-        let ended = ending::end(END_PATIENCE, || ROSTER.everyone(), std::thread::sleep);
+        let survivors = ending::end(END_PATIENCE, || ROSTER.everyone(), std::thread::sleep);
         leave_it_to_the_guard();
-        ended.map(|ended| ended.survivors)
+        survivors
     }
 }
 

@@ -49,14 +49,14 @@ pub(super) fn thresholds_used(text: &str) -> impl Iterator<Item = &str> {
 /// A fault and its place in the condition's text.
 pub(super) type TextFault = (Span, String);
 
-/// Parses a condition and checks it against what can be observed.
+/// Parses a condition and checks it against what can be observed, where that is known.
 ///
 /// # Errors
 /// All faults: unknown thresholds, else a fault of syntax, else names and units that do not fit the metrics.
 pub(super) fn check_expect(
     text: &str,
     thresholds: &Thresholds,
-    metrics: &[Metric],
+    metrics: Option<&[Metric]>,
 ) -> Result<Condition, Vec<TextFault>> {
     let filled = Filled::new(text, thresholds)?;
     let condition = Condition::parse(&filled.text)
@@ -65,6 +65,7 @@ pub(super) fn check_expect(
         let told = "`for` needs samples over time, and a gate is judged at one moment; use `retry` to wait";
         return Err(vec![(0..text.len(), told.to_owned())]);
     }
+    let Some(metrics) = metrics else { return Ok(condition) };
     let names: Vec<&str> = metrics.iter().map(|metric| &*metric.name).collect();
     let kind = |name: &str| {
         let metric = metrics.iter().find(|metric| metric.name == name)?;
@@ -190,7 +191,7 @@ mod tests {
     }
 
     fn checked(text: &str) -> Result<String, Vec<(String, String)>> {
-        check_expect(text, &thresholds(), &metrics()).map(|condition| condition.to_string()).map_err(
+        check_expect(text, &thresholds(), Some(&metrics())).map(|condition| condition.to_string()).map_err(
             |faults| {
                 faults
                     .into_iter()
@@ -240,7 +241,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_checked_without_panic_and_faults_lie_within(text in "[ a-z_$<>=0-9'\"\\\\é.-]{0,40}") {
-            if let Err(faults) = check_expect(&text, &thresholds(), &metrics()) {
+            if let Err(faults) = check_expect(&text, &thresholds(), Some(&metrics())) {
                 for (span, _) in faults {
                     prop_assert!(text.get(span.clone()).is_some(), "{span:?}");
                 }
@@ -254,7 +255,7 @@ mod tests {
                 "not", "(", ")", "'a'", "\"", "é", " ", " ", " "]), 0..16)
         ) {
             let text = parts.concat();
-            if let Err(faults) = check_expect(&text, &thresholds(), &metrics()) {
+            if let Err(faults) = check_expect(&text, &thresholds(), Some(&metrics())) {
                 for (span, _) in faults {
                     prop_assert!(text.get(span.clone()).is_some(), "{span:?} of {text}");
                 }

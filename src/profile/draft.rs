@@ -94,7 +94,7 @@ pub struct GateDraft {
     pub(super) uses: Placed<Vec<Placed<String>>>,
     pub(super) needs: Vec<Placed<String>>,
     pub(super) required: bool,
-    pub(super) timeout: Duration,
+    pub(super) timeout: Placed<Duration>,
     pub(super) retry: Option<Placed<Retry>>,
     pub(super) tags: Vec<Placed<String>>,
     pub(super) writes: Placed<bool>,
@@ -121,7 +121,7 @@ impl GateDraft {
             uses: Placed::nowhere(Vec::new()),
             needs: Vec::new(),
             required: true,
-            timeout: TIMEOUT,
+            timeout: Placed::nowhere(TIMEOUT),
             retry: None,
             tags: Vec::new(),
             writes: Placed::nowhere(probe.writes()),
@@ -166,7 +166,7 @@ impl GateDraft {
     /// Sets the deadline of one attempt.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> GateDraft {
-        self.timeout = timeout;
+        self.timeout = Placed::nowhere(timeout);
         self
     }
 

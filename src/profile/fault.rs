@@ -28,19 +28,25 @@ impl fmt::Display for Fault {
     }
 }
 
+/// So many faults are shown; who has more has another kind of file.
+const SHOWN: usize = 200;
+
 /// All faults of a profile, in the order in which they stand in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, fault) in self.0.iter().enumerate() {
+        for (number, fault) in self.0.iter().take(SHOWN).enumerate() {
             if number > 0 {
                 writeln!(f)?;
             }
             write!(f, "{fault}")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n… and {more} more"),
+        }
     }
 }
 
@@ -156,6 +162,16 @@ mod tests {
         let mut report = Report::new(&source);
         report.fault(&(0..0), "wrong");
         assert_eq!(report.finish().unwrap_err().to_string(), "command line: wrong");
+    }
+
+    #[test]
+    fn of_very_many_faults_the_first_are_shown_and_the_others_counted() {
+        let source = Source::new("x", "a");
+        let mut report = Report::new(&source);
+        (0..SHOWN + 5).for_each(|_| report.fault(&(1..1), "wrong"));
+        let faults = report.finish().unwrap_err();
+        assert_eq!(faults.0.len(), SHOWN + 5);
+        assert!(faults.to_string().ends_with("\n… and 5 more"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod text;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -82,9 +82,12 @@ fn defaults(profile: &Args, top: &DeTable<'_>, report: &mut Report<'_>) -> Defau
     let args = profile.table("defaults").unwrap_or_default();
     let table = top.get("defaults").and_then(|found| found.get_ref().as_table());
     let retry = table.and_then(|table| retry(&args, table));
-    // Checked here, so that the fault is told once and not for each gate.
+    // Checked here, so that a fault is told once and not for each gate.
     let retry = retry.filter(|retry| check::retry(retry, "`[defaults]`", report));
-    Defaults { timeout: args.duration("timeout").unwrap_or(TIMEOUT), retry }
+    let said =
+        table.and_then(|table| Some(Placed::new(args.duration("timeout")?, table.get("timeout")?.span())));
+    let timeout = said.filter(|timeout| check::timeout(timeout, "`[defaults]`", report));
+    Defaults { timeout: timeout.map_or(TIMEOUT, |timeout| timeout.value), retry }
 }
 
 fn retry(args: &Args, table: &DeTable<'_>) -> Option<Placed<Retry>> {
@@ -158,18 +161,23 @@ fn thresholds(top: &DeTable<'_>, report: &mut Report<'_>) -> Vec<Threshold> {
     let mut thresholds = Vec::new();
     for (name, value) in in_order(entries) {
         let written = match value.get_ref() {
-            DeValue::Integer(_) | DeValue::Float(_) => decode::plain_number(value.get_ref()),
-            DeValue::String(text) => Quantity::parse(text).ok().map(|quantity| quantity.to_string()),
-            _ => None,
+            DeValue::Integer(_) | DeValue::Float(_) => {
+                decode::plain_number(value.get_ref()).ok_or_else(|| seen(value.get_ref()))
+            }
+            DeValue::String(text) => {
+                Quantity::parse(text).map(|quantity| quantity.to_string()).map_err(|fault| {
+                    let unit = fault.nearest.map(|unit| format!("; nearest unit: {}", quoted(unit)));
+                    format!("{}{}", quoted(text), unit.unwrap_or_default())
+                })
+            }
+            other => Err(seen(other)),
         };
-        if written.is_none() {
-            let name = quoted(name.get_ref());
-            report.fault(
-                &value.span(),
-                format!("threshold {name}: expected {EXPECTED}; got {}", seen(value.get_ref())),
-            );
-        }
-        thresholds.push(Threshold { name: Placed::new(name.get_ref().to_string(), name.span()), written });
+        let written = written.map_err(|seen| {
+            let told = format!("threshold {}: expected {EXPECTED}; got {seen}", quoted(name.get_ref()));
+            report.fault(&value.span(), told);
+        });
+        let name = Placed::new(name.get_ref().to_string(), name.span());
+        thresholds.push(Threshold { name, written: written.ok() });
     }
     thresholds
 }
@@ -216,6 +224,7 @@ fn gate(
     let probe = probe(table, &what, probes, report);
     let with = probe.as_ref().and_then(|probe| with(probe, table, span, &what, report));
     let own_retry = table.get("retry").is_some();
+    let place = |key: &str| table.get(key).map_or(span.clone(), Spanned::span);
     GateDraft {
         id,
         about: args.text("about").unwrap_or_default().to_owned(),
@@ -223,13 +232,13 @@ fn gate(
         probe,
         with,
         expect: placed(table, "expect"),
-        uses: Placed::new(placed_list(table, "uses"), table.get("uses").map_or(span.clone(), Spanned::span)),
+        uses: Placed::new(placed_list(table, "uses"), place("uses")),
         needs: placed_list(table, "needs"),
         required: args.flag("required"),
-        timeout: args.duration("timeout").unwrap_or(defaults.timeout),
+        timeout: Placed::new(args.duration("timeout").unwrap_or(defaults.timeout), place("timeout")),
         retry: if own_retry { retry(&args, table) } else { defaults.retry.clone() },
         tags: placed_list(table, "tags"),
-        writes: Placed::new(args.flag("writes"), table.get("writes").map_or(span.clone(), Spanned::span)),
+        writes: Placed::new(args.flag("writes"), place("writes")),
     }
 }
 

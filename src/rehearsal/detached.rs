@@ -129,7 +129,8 @@ pub fn find(name: &str) -> Option<Detached> {
 /// All engines that were started and not ended, by name.
 pub fn all() -> Vec<Detached> {
     let entries = std::fs::read_dir(folder()).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
+    let names =
+        entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json").map(str::to_owned));
     let mut all: Vec<_> = names.filter_map(|name| find(&name)).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
@@ -157,7 +158,8 @@ pub fn up(name: &str, profile: &str, cancel: &Cancel) -> Result<Detached, String
         .create(folder())
         .map_err(|error| format!("expected to make {}: {error}", folder().display()))?;
     let log = folder().join(format!("{name}.log"));
-    let mut child = spawn(name, profile, &log).map_err(|error| format!("expected to start the engines' holder: {error}"))?;
+    let mut child = spawn(name, profile, &log)
+        .map_err(|error| format!("expected to start the engines' holder: {error}"))?;
     let deadline = Instant::now() + UP;
     loop {
         if let Some(there) = find(name).filter(Detached::is_up) {
@@ -169,7 +171,9 @@ pub fn up(name: &str, profile: &str, cancel: &Cancel) -> Result<Detached, String
             Err(error) => return Err(format!("expected to see how the engines' holder is: {error}")),
         }
         if cancel.pause(LOOK) || Instant::now() > deadline {
-            let why = cancel.why().map_or("not all engines came up within 120 s".to_owned(), |by| format!("interrupted by {by}"));
+            let why = cancel.why().map_or("not all engines came up within 120 s".to_owned(), |by| {
+                format!("interrupted by {by}")
+            });
             end(&mut child);
             return Err(format!("{why}; see {}", log.display()));
         }

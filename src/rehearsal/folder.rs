@@ -53,7 +53,8 @@ impl RunFolder {
 /// removed now is tried again by the next run.
 fn clear_away(runs: &Path, mine: &str) {
     let Ok(entries) = std::fs::read_dir(runs) else { return };
-    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).filter(|name| name != mine).collect();
+    let mut names: Vec<_> =
+        entries.flatten().map(|entry| entry.file_name()).filter(|name| name != mine).collect();
     // Names begin with the time: the newest first.
     names.sort_unstable_by(|a, b| b.cmp(a));
     for (age, name) in names.iter().enumerate() {

@@ -13,7 +13,7 @@ use crate::model::redact::Redactor;
 use crate::model::time::millis;
 use crate::model::{Args, Clock, Endpoint, Event, RunId};
 use crate::plan::Plan;
-use crate::process::{Cancel, Worker};
+use crate::process::{Cancel, Worker, signals};
 use crate::runner::{self, Runner};
 use crate::service::Environment;
 use crate::service::embedded::{self, Phase, Progress};
@@ -109,8 +109,12 @@ impl Rehearsal {
             refuse_writes(plan)?;
         }
         let embedded = options.provision == Provision::Embedded && !options.dry_run;
-        let installed = embedded.then(|| embedded::user_cache().and_then(|cache| embedded::install(&cache, worker, &Patient { watcher: &*watcher, cancel })));
+        let installed = embedded.then(|| {
+            embedded::user_cache()
+                .and_then(|cache| embedded::install(&cache, worker, &Patient { watcher: &*watcher, cancel }))
+        });
         let installed = installed.transpose().map_err(RehearsalError::of)?;
+        signals::outlive_file_limit().map_err(RehearsalError::of)?;
         let clock = Clock::start();
         let run = RunId::new(clock.started(), options.verb);
         let folder = options.evidence_dir.join(run.as_str());
@@ -135,7 +139,9 @@ impl Rehearsal {
                 let name = options.started_by.unwrap_or(options.provision).as_str();
                 let endpoints = match &options.attached {
                     Some(endpoints) => endpoints.clone(),
-                    None => provision::endpoints(&plan.services, &options.endpoints).map_err(RehearsalError)?,
+                    None => {
+                        provision::endpoints(&plan.services, &options.endpoints).map_err(RehearsalError)?
+                    }
                 };
                 match &options.unavailable {
                     Some(why) => Some(Arc::new(provision::Unavailable(why.clone()))),
@@ -179,7 +185,9 @@ impl Rehearsal {
         let duration_ms = millis(self.clock.elapsed());
         self.sink.event(Event::RunEnded { verdict, counts, duration_ms });
         if let Some(failure) = self.journal.failure() {
-            return Err(RehearsalError(format!("the run's journal is not whole, so nothing is proven: {failure}")));
+            return Err(RehearsalError(format!(
+                "the run's journal is not whole, so nothing is proven: {failure}"
+            )));
         }
         self.journal.sync().map_err(RehearsalError::of)?;
         let records = journal::read(self.journal.path()).map_err(RehearsalError::of)?;
@@ -313,7 +321,12 @@ struct Fan {
 
 impl Sink for Fan {
     fn event(&self, event: Event) {
-        self.journal.event(event.clone());
+        // What changes the world is on the disk before it begins; measurements are at the run's end. A failure is
+        // remembered by the journal.
+        match &event {
+            Event::StepStarted(_) => self.journal.append_synced(&event).ok(),
+            _ => self.journal.append(&event).ok(),
+        };
         if self.journal.failure().is_some() {
             self.cancel.cancel("a journal that could not be written");
         }

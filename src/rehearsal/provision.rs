@@ -5,7 +5,9 @@ use crate::model::{Endpoint, Secret, ServiceKind};
 use crate::process::{Cancel, Worker};
 use crate::profile::{Engine, Service};
 use crate::service::attach::{Attached, variable};
-use crate::service::embedded::{EngineKind, EngineRequest, EngineSource, Installed, Running, StartOptions, start};
+use crate::service::embedded::{
+    EngineKind, EngineRequest, EngineSource, Installed, Running, StartOptions, start,
+};
 use crate::service::{Environment, ServiceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -48,7 +50,11 @@ impl Provision {
 }
 
 /// An environment of services that already run. `provisioner` is who started them, for evidence.
-pub fn attached(endpoints: BTreeMap<String, Endpoint>, provisioner: &'static str, cancel: &Cancel) -> Attached {
+pub fn attached(
+    endpoints: BTreeMap<String, Endpoint>,
+    provisioner: &'static str,
+    cancel: &Cancel,
+) -> Attached {
     Attached::new(endpoints, provisioner, PATIENCE, cancel.clone())
 }
 
@@ -56,15 +62,26 @@ pub fn attached(endpoints: BTreeMap<String, Endpoint>, provisioner: &'static str
 ///
 /// # Errors
 /// Flags that name no service.
-pub fn endpoints(services: &[Service], given: &[(String, String)]) -> Result<BTreeMap<String, Endpoint>, String> {
-    if let Some((name, _)) = given.iter().find(|(name, _)| !services.iter().any(|service| service.name == *name)) {
+pub fn endpoints(
+    services: &[Service],
+    given: &[(String, String)],
+) -> Result<BTreeMap<String, Endpoint>, String> {
+    if let Some((name, _)) =
+        given.iter().find(|(name, _)| !services.iter().any(|service| service.name == *name))
+    {
         let known: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
-        return Err(format!("--endpoint {name}: there is no such service in the plan; it has {}", known.join(", ")));
+        return Err(format!(
+            "--endpoint {name}: there is no such service in the plan; it has {}",
+            known.join(", ")
+        ));
     }
     let said = |service: &Service| {
-        let flag = given.iter().rev().find(|(name, _)| *name == service.name).map(|(_, address)| address.clone());
-        flag.or_else(|| std::env::var(variable("ENDPOINT", &service.name)).ok().filter(|text| !text.is_empty()))
-            .or_else(|| service.endpoint.clone())
+        let flag =
+            given.iter().rev().find(|(name, _)| *name == service.name).map(|(_, address)| address.clone());
+        flag.or_else(|| {
+            std::env::var(variable("ENDPOINT", &service.name)).ok().filter(|text| !text.is_empty())
+        })
+        .or_else(|| service.endpoint.clone())
     };
     Ok(services
         .iter()
@@ -162,7 +179,10 @@ impl Embedded {
         let beside = attached(endpoints(services, given)?, Provision::Attach.as_str(), cancel);
         let folder = RunFolder::make(run).map_err(|error| {
             let state = super::folder::state();
-            format!("expected to make a folder for the run under {}: {error}; set XDG_STATE_HOME to another", state.display())
+            format!(
+                "expected to make a folder for the run under {}: {error}; set XDG_STATE_HOME to another",
+                state.display()
+            )
         })?;
         let options = StartOptions::new(worker)
             .map_err(|error| format!("expected to find the program that is running: {error}"))?;
@@ -205,7 +225,10 @@ impl Environment for Embedded {
                     endpoint.database = database.clone().or(endpoint.database);
                     return Ok(endpoint);
                 }
-                Err(_) if self.running.is_starting(service) && slice < deadline && !self.cancel.is_cancelled() => {}
+                Err(_)
+                    if self.running.is_starting(service)
+                        && slice < deadline
+                        && !self.cancel.is_cancelled() => {}
                 Err(error) => return Err(ServiceError(error.to_string())),
             }
         }

@@ -196,7 +196,7 @@ fn services(run: &RunView<'_>) -> Vec<Line> {
                 match (&ready.product, service.planned.and_then(|planned| planned.stands_for.as_deref())) {
                     (Some(product), Some(real)) => {
                         let (product, real) = (product.to_string(), visible(real));
-                        format!("~ {} {} stands for {real}", visible(name), visible(&product))
+                        format!("~ {}: {} stands for {real}", visible(name), visible(&product))
                     }
                     _ => format!("~ {}: {}", visible(name), visible(differs)),
                 };
@@ -217,8 +217,10 @@ fn services(run: &RunView<'_>) -> Vec<Line> {
 
 /// What stands against the run and is seen in no gate.
 fn run_reasons(judged: &RunVerdict<'_>) -> Vec<Line> {
-    let of_run =
-        judged.reasons.iter().filter(|reason| matches!(reason, Reason::NoGates | Reason::EndedAs(_)));
+    let of_run = judged
+        .reasons
+        .iter()
+        .filter(|reason| matches!(reason, Reason::NoEnd(_) | Reason::NoGates | Reason::EndedAs(_)));
     of_run.map(|reason| Line::new(Style::Bad, fit(&format!("! {reason}"), WIDTH))).collect()
 }
 
@@ -237,7 +239,7 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
     let left_out = run.gates.len() - total;
     let others = [
         (counts.failed, "failed"),
-        (counts.error, "could not be measured"),
+        (counts.error, "error"),
         (counts.inconclusive, "inconclusive"),
         (counts.skipped, "skipped"),
     ];
@@ -253,7 +255,8 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
             (Style::Good, format!("PASSED {passed} of {total} gates in {time}"))
         }
         Outcome::Passed => {
-            (Style::Good, format!("PASSED in {time}: {tally}; what did not pass is not required"))
+            let others = others.trim_start_matches(", ");
+            (Style::Good, format!("PASSED {passed} of {total} gates in {time} (not required: {others})"))
         }
         Outcome::Partial => (
             Style::Doubtful,
@@ -264,15 +267,12 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
             format!("DRY RUN{partial} {total} gates simulated: nothing was touched or measured"),
         ),
         Outcome::Failed if run.started.dry_run => (Style::Bad, format!("FAILED (DRY RUN){partial} {tally}")),
-        Outcome::Failed => (Style::Bad, format!("FAILED{partial} {tally}, in {time}")),
+        Outcome::Failed => (Style::Bad, format!("FAILED{partial} {tally} in {time}")),
         Outcome::Interrupted => {
             let by = visible(run.interrupted.unwrap_or_default());
             (Style::Bad, format!("INTERRUPTED{partial} by {by} after {time}: {tally}"))
         }
-        Outcome::Unfinished => {
-            let why = judged.reasons.first().map(ToString::to_string).unwrap_or_default();
-            (Style::Bad, format!("UNFINISHED{partial} after {time}: {tally}; {why}"))
-        }
+        Outcome::Unfinished => (Style::Bad, format!("UNFINISHED{partial} after {time}: {tally}")),
     };
     wrap(&text, WIDTH, 3).into_iter().map(|line| Line::new(style, line)).collect()
 }

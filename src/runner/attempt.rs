@@ -9,8 +9,8 @@ use crate::model::event::{GateEnded, PlannedStep, Sink, StepEnded, StepStarted, 
 use crate::model::time::millis;
 use crate::model::{Endpoint, Event, GateId, Verdict};
 use crate::plan::PlannedGate;
-use crate::process::Cancel;
 use crate::probe::{Context, Measurement, ProbeError, Steps};
+use crate::process::Cancel;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -94,11 +94,17 @@ fn measure(
         Err(mpsc::RecvTimeoutError::Timeout) => {
             heard.store(false, Ordering::SeqCst);
             let seconds = timeout.as_secs_f64();
-            Err(ProbeError(format!("expected an answer within {seconds} s, and `{}` gave none", probe.name())))
+            Err(ProbeError(format!(
+                "expected an answer within {seconds} s, and `{}` gave none",
+                probe.name()
+            )))
         }
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             let why = thread.join().err().map(panic_text).unwrap_or_default();
-            Err(ProbeError(format!("the probe `{}` broke off, which is a fault in cutproof: {why}", probe.name())))
+            Err(ProbeError(format!(
+                "the probe `{}` broke off, which is a fault in cutproof: {why}",
+                probe.name()
+            )))
         }
     }
 }

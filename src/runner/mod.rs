@@ -50,6 +50,12 @@ pub struct Outcome {
     pub excerpt: String,
 }
 
+/// A service of the plan: what it stands for, and, once somebody asked, where it is.
+struct Service {
+    stands_for: Option<String>,
+    found: OnceLock<Result<Endpoint, ServiceError>>,
+}
+
 /// A plan that is being run. Clones share the run.
 #[derive(Clone)]
 pub struct Runner(Arc<Inner>);
@@ -58,7 +64,7 @@ struct Inner {
     gates: Vec<PlannedGate>,
     index: BTreeMap<GateId, usize>,
     outcomes: Vec<OnceLock<Outcome>>,
-    services: BTreeMap<String, (Option<String>, OnceLock<Result<Endpoint, ServiceError>>)>,
+    services: BTreeMap<String, Service>,
     settings: Settings,
     began: Instant,
 }
@@ -72,7 +78,10 @@ impl Runner {
         let services = plan
             .services
             .iter()
-            .map(|service| (service.name.clone(), (service.stands_for.clone(), OnceLock::new())))
+            .map(|service| {
+                let (stands_for, found) = (service.stands_for.clone(), OnceLock::new());
+                (service.name.clone(), Service { stands_for, found })
+            })
             .collect();
         Runner(Arc::new(Inner { gates, index, outcomes, services, settings, began: Instant::now() }))
     }
@@ -96,7 +105,9 @@ impl Runner {
     pub fn tally(&self) -> (Verdict, Counts) {
         let mut counts = Counts::default();
         let mut worst = Verdict::Passed;
-        for (planned, outcome) in self.0.gates.iter().zip(&self.0.outcomes).filter(|(planned, _)| planned.selected) {
+        for (planned, outcome) in
+            self.0.gates.iter().zip(&self.0.outcomes).filter(|(planned, _)| planned.selected)
+        {
             let verdict = outcome.get().map_or(Verdict::Skipped, |outcome| outcome.verdict);
             counts.add(verdict);
             if planned.gate.required {
@@ -184,7 +195,11 @@ impl Runner {
     fn simulate(&self, planned: &PlannedGate) {
         for (number, step) in (1..).zip(&planned.steps) {
             let gate = planned.gate.id.clone();
-            self.tell(Event::StepStarted(StepStarted { gate: gate.clone(), number, name: step.name.clone() }));
+            self.tell(Event::StepStarted(StepStarted {
+                gate: gate.clone(),
+                number,
+                name: step.name.clone(),
+            }));
             self.tell(Event::StepEnded(StepEnded {
                 gate,
                 number,
@@ -199,7 +214,7 @@ impl Runner {
 
     /// Waits for a service; told once, whoever asks first.
     fn service(&self, name: &str) -> Result<Endpoint, ServiceError> {
-        let Some((stands_for, found)) = self.0.services.get(name) else {
+        let Some(Service { stands_for, found }) = self.0.services.get(name) else {
             return Err(ServiceError(format!("there is no service `{name}` in the plan")));
         };
         found.get_or_init(|| self.wait(name, stands_for.as_deref())).clone()

@@ -54,7 +54,9 @@ impl Environment for Attached {
             let left = deadline.saturating_duration_since(Instant::now());
             match identify(endpoint, left.clamp(Duration::from_millis(100), ATTEMPT)) {
                 Ok(known) => return Ok(known),
-                Err(error) if left <= PAUSE || self.cancel.is_cancelled() => return Err(ServiceError(error.0)),
+                Err(error) if left <= PAUSE || self.cancel.is_cancelled() => {
+                    return Err(ServiceError(error.0));
+                }
                 Err(_) => self.cancel.pause(PAUSE),
             };
         }
@@ -81,12 +83,16 @@ mod tests {
     fn a_service_without_an_endpoint_is_an_error_that_says_how_to_give_one() {
         let found = attached(BTreeMap::new()).wait("trade-db", Instant::now() + Duration::from_secs(5));
         let text = found.expect_err("there is none").0;
-        assert!(text.contains("CUTPROOF_ENDPOINT_TRADE_DB") && text.contains("--endpoint trade-db="), "{text}");
+        assert!(
+            text.contains("CUTPROOF_ENDPOINT_TRADE_DB") && text.contains("--endpoint trade-db="),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_service_where_nothing_listens_is_an_error_that_names_the_address() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+        let free =
+            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
         for kind in ServiceKind::ALL {
             let http = !matches!(kind, ServiceKind::Redis | ServiceKind::Kafka | ServiceKind::Postgres);
             let address = if http { format!("http://{free}") } else { free.to_string() };

@@ -44,9 +44,8 @@ fn note(known: &mut Endpoint, name: &str, value: Option<&str>) {
 fn redis_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
     let mut session = redis::Session::open(known, std::time::Instant::now() + timeout)?;
     let info: String = session.ask(::redis::cmd("INFO").arg("server"))?;
-    let field = |name: &str| {
-        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-    };
+    let field =
+        |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     // Valkey gives its own version beside the one of Redis that it is compatible with.
     known.product = match field("valkey_version") {
         Some(version) => product("Valkey", version),

@@ -32,7 +32,9 @@ pub struct ServiceError(pub String);
 /// as an image: `redis:7.2-alpine`, `timescale/timescaledb:2.14.2-pg16`.
 pub fn differs(product: Option<&Product>, stands_for: Option<&str>) -> Option<String> {
     let stands_for = stands_for?;
-    let Some(product) = product else { return Some(format!("its product is unknown; stands for {stands_for}")) };
+    let Some(product) = product else {
+        return Some(format!("its product is unknown; stands for {stands_for}"));
+    };
     let image = stands_for.rsplit('/').next().unwrap_or(stands_for);
     let (name, tag) = image.split_once(':').unwrap_or((image, ""));
     // An image is named in one word after its product (`clickhouse-server`), or after the folder that it is in
@@ -42,7 +44,8 @@ pub fn differs(product: Option<&Product>, stands_for: Option<&str>) -> Option<St
     let named = squeezed(&product.name);
     let same_name = named.contains(&squeezed(name)) || whole.contains(&named);
     let wanted = tag.trim_start_matches('v').split(['-', '@']).next().unwrap_or("");
-    let same_version = !wanted.starts_with(|c: char| c.is_ascii_digit()) || same_release(&product.version, wanted);
+    let same_version =
+        !wanted.starts_with(|c: char| c.is_ascii_digit()) || same_release(&product.version, wanted);
     (!(same_name && same_version)).then(|| format!("{product} stands for {stands_for}"))
 }
 

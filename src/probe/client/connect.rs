@@ -210,7 +210,10 @@ impl<'a> Connect<'a> {
             let again = matches!(answer.status, 409 | 503) && left > AGAIN;
             if !again || self.context.cancel.pause(AGAIN) {
                 let said = answer.body.get("message").and_then(Value::as_str).unwrap_or("without a reason");
-                let said: String = self.context.redactor.text(said).chars().take(600).collect();
+                // Its hint to the REST interface is of no help to whoever reads this.
+                let lines = said.lines().filter(|line| !line.starts_with("You can also find"));
+                let said = lines.collect::<Vec<_>>().join(" ");
+                let said: String = self.context.redactor.text(&said).chars().take(600).collect();
                 let (at, status) = (&self.at, answer.status);
                 let hint = if status == 409 { "; it was rebalancing all the time" } else { "" };
                 return Err(ProbeError(format!(

@@ -4,17 +4,18 @@
 //! librdkafka retries for as long as it lives and tells only by events why. So every client is reached first
 //! ([`Link::open`]), every call has a timeout, and an error carries what librdkafka complained of last.
 
+use super::kafka_error::{Complaints, check_topic, describe, passing, silent};
+use super::kafka_group::assigned_topics;
+use super::parting::Parting;
 use crate::model::Endpoint;
 use crate::probe::{Context, ProbeError};
-use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a cluster has to answer for the first time, where the settings don't say.
@@ -61,83 +62,6 @@ fn reading(endpoint: &Endpoint, timeout: Duration, group: Option<&str>) -> Clien
         config.set("group.id", group);
     }
     config
-}
-
-/// Whether a topic can have this name.
-///
-/// # Errors
-/// What is allowed.
-pub fn check_topic(name: &str) -> Result<(), String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if (1..=249).contains(&name.len()) && name.chars().all(allowed) && !matches!(name, "." | "..") {
-        return Ok(());
-    }
-    let shown: String = name.chars().take(80).collect();
-    Err(format!("`{shown}` is no topic name: expected 1 to 249 letters, digits, `.`, `_` or `-`"))
-}
-
-/// What librdkafka complained of.
-#[derive(Clone, Default)]
-pub struct Complaints(Arc<Mutex<Heard>>);
-
-#[derive(Default)]
-struct Heard {
-    last: String,
-    all_down: bool,
-}
-
-impl Complaints {
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for Complaints {
-    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        if matches!(error, KafkaError::Global(Code::AllBrokersDown)) {
-            self.heard().all_down = true;
-        } else {
-            // `host:9092/bootstrap: Connect to ipv4#1.2.3.4:9092 failed: Connection refused (after 0ms in state ...`
-            self.heard().last = reason.split(" (after ").next().unwrap_or(reason).to_owned();
-        }
-    }
-}
-
-impl ConsumerContext for Complaints {}
-
-/// A client whose end is waited for elsewhere: librdkafka ends its threads one by one, and one that resolves a
-/// name or polls for admin answers takes its time.
-pub struct Parting<T: Send + Sync + 'static>(Arc<T>);
-
-impl<T: Send + Sync + 'static> Parting<T> {
-    /// Takes charge of a client.
-    pub fn new(client: T) -> Parting<T> {
-        Parting(Arc::new(client))
-    }
-}
-
-impl<T: Send + Sync + 'static> Deref for Parting<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: Send + Sync + 'static> Drop for Parting<T> {
-    fn drop(&mut self) {
-        let client = Arc::clone(&self.0);
-        let wait = move || {
-            // Until this thread holds the last of it, so that the end is here and not there.
-            while Arc::strong_count(&client) > 1 {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        };
-        // Where no thread can be had, the client ends here.
-        std::thread::Builder::new().name("kafka-parting".into()).spawn(wait).ok();
-    }
 }
 
 /// A topic as the cluster describes it.
@@ -188,9 +112,10 @@ pub enum Next<'a> {
 pub struct Link {
     consumer: Parting<BaseConsumer<Complaints>>,
     complaints: Complaints,
+    address: String,
     at: String,
     advertised: String,
-    deadline: Instant,
+    deadline: Cell<Instant>,
 }
 
 impl Link {
@@ -212,51 +137,65 @@ impl Link {
             .create_with_context(complaints.clone())
             .map_err(|error| ProbeError(format!("{at}: no client could be made for it: {error}")))?;
         let consumer = Parting::new(consumer);
-        let mut link =
-            Link { consumer, complaints, at, advertised: String::new(), deadline: context.deadline };
+        let (address, deadline) = (endpoint.address.clone(), Cell::new(context.deadline));
+        let mut link = Link { consumer, complaints, address, at, advertised: String::new(), deadline };
         link.advertised = link.reach(context, connect)?;
         Ok(link)
     }
 
     /// Asks for the cluster until it answers; gives the addresses that its brokers advertise.
     fn reach(&self, context: &Context<'_>, connect: Duration) -> Result<String, ProbeError> {
-        let until = self.deadline.min(Instant::now() + connect.min(LONGEST));
+        let most = self.left().min(connect);
+        let until = Instant::now() + most;
+        // Long enough for a name with several addresses to be tried at each.
         let mut slice = Duration::from_millis(500);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.consumer.fetch_metadata(None, slice.min(left)) {
+            let error = match self.consumer.fetch_metadata(None, slice.min(left)) {
                 Ok(cluster) => {
                     let brokers = cluster.brokers().iter();
                     let brokers = brokers.map(|broker| format!("{}:{}", broker.host(), broker.port()));
                     return Ok(brokers.collect::<Vec<_>>().join(", "));
                 }
-                Err(error) => {
-                    let why = self.complaint();
-                    let over = Instant::now() >= until || self.complaints.heard().all_down;
-                    if over || context.cancel.is_cancelled() {
-                        return Err(self.unreachable(&error, &why, connect));
-                    }
-                }
+                Err(error) => error,
+            };
+            let why = self.complaint();
+            // librdkafka knows no less than a millisecond.
+            let over = left.saturating_sub(slice) < Duration::from_millis(1);
+            if over || self.complaints.all_down() || context.cancel.is_cancelled() {
+                return Err(self.unreachable(&error, &why, most));
             }
-            slice *= 2;
+            slice = slice.saturating_mul(2).min(LONGEST);
         }
     }
 
-    fn unreachable(&self, error: &KafkaError, why: &str, connect: Duration) -> ProbeError {
+    fn unreachable(&self, error: &KafkaError, why: &str, waited: Duration) -> ProbeError {
         let at = &self.at;
         if why.is_empty() && silent(error) {
+            let seconds = (waited.as_secs_f64() * 10.0).round() / 10.0;
             return ProbeError(format!(
-                "no answer from {at} within {} s: is the broker overloaded, paused or behind a firewall?",
-                connect.as_secs_f64()
+                "no answer from {at} within {seconds} s: is the broker overloaded, paused or behind a firewall?"
             ));
         }
-        let why = if why.is_empty() { error.to_string() } else { why.to_owned() };
-        ProbeError(format!("nothing answers as {at}: {why}: is the broker up, and is this its address?"))
+        if why.contains("Invalid response size") {
+            return ProbeError(format!(
+                "what answers at {} is not Kafka: is this its address?",
+                self.address
+            ));
+        }
+        let why = if why.is_empty() { describe(error) } else { why.to_owned() };
+        let why = why.strip_prefix(&format!("{}/bootstrap: ", self.address)).unwrap_or(&why);
+        ProbeError(format!("nothing answers as {at} ({why}): is the broker up, and is this its address?"))
     }
 
     /// Time left for a call.
     pub fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now()).min(LONGEST)
+        self.deadline.get().saturating_duration_since(Instant::now()).min(LONGEST)
+    }
+
+    /// Calls from here on keep this deadline.
+    pub fn keep(&self, deadline: Instant) {
+        self.deadline.set(deadline);
     }
 
     /// `Kafka at host:9092`.
@@ -404,7 +343,7 @@ impl Link {
             // Told to `Complaints` on the way.
             let _ = self.consumer.poll(Duration::ZERO);
         }
-        self.complaints.heard().last.clone()
+        self.complaints.last()
     }
 
     /// Why `doing` did not come about.
@@ -426,167 +365,5 @@ impl Link {
             text += &describe(error);
         }
         ProbeError(text)
-    }
-}
-
-/// librdkafka's code of an error, wherever it keeps it.
-pub fn code(error: &KafkaError) -> Option<Code> {
-    match error {
-        KafkaError::AdminOp(code) => Some(*code),
-        error => error.rdkafka_error_code(),
-    }
-}
-
-/// An error in words, with what to do where that is plain.
-pub fn describe(error: &KafkaError) -> String {
-    match code(error) {
-        Some(code) => describe_code(code),
-        None => error.to_string(),
-    }
-}
-
-/// As [`describe`], for a code.
-pub fn describe_code(code: Code) -> String {
-    let hint = match code {
-        Code::TopicAuthorizationFailed
-        | Code::GroupAuthorizationFailed
-        | Code::ClusterAuthorizationFailed => "; the user lacks this right",
-        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
-            "; is the topic there (init kafka)?"
-        }
-        Code::InvalidReplicationFactor => "; are there as many brokers?",
-        Code::MessageSizeTooLarge => "; see the topic's max.message.bytes",
-        _ => "",
-    };
-    format!("{code}{hint}")
-}
-
-/// Whether an error only says that no answer came.
-fn silent(error: &KafkaError) -> bool {
-    use Code::{
-        AllBrokersDown, BrokerTransportFailure, MessageTimedOut, OperationTimedOut, RequestTimedOut,
-        TimedOutQueue, WaitingForCoordinator,
-    };
-    let silence = [
-        AllBrokersDown,
-        BrokerTransportFailure,
-        MessageTimedOut,
-        OperationTimedOut,
-        RequestTimedOut,
-        TimedOutQueue,
-        WaitingForCoordinator,
-    ];
-    code(error).is_some_and(|code| silence.contains(&code))
-}
-
-/// Whether reading may still go on after this: brokers come back, and the group is only a name.
-fn passing(code: Code) -> bool {
-    use Code::{
-        AllBrokersDown, BrokerTransportFailure, CoordinatorLoadInProgress, CoordinatorNotAvailable,
-        GroupAuthorizationFailed, NotCoordinator, OperationTimedOut, Resolve,
-    };
-    let passing = [
-        AllBrokersDown,
-        BrokerTransportFailure,
-        CoordinatorLoadInProgress,
-        CoordinatorNotAvailable,
-        GroupAuthorizationFailed,
-        NotCoordinator,
-        OperationTimedOut,
-        Resolve,
-    ];
-    passing.contains(&code)
-}
-
-/// Topics in a member's assignment, as the consumer protocol encodes it: version i16, then an array of topics, each
-/// a string and an array of i32. What does not fit is no topic.
-/// <https://kafka.apache.org/protocol#The_Messages_ConsumerProtocolAssignment>
-fn assigned_topics(mut bytes: &[u8]) -> Vec<String> {
-    fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-        let (head, rest) = bytes.split_at_checked(length)?;
-        *bytes = rest;
-        Some(head)
-    }
-    fn number(bytes: &mut &[u8], width: usize) -> Option<usize> {
-        take(bytes, width).map(|bytes| bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
-    }
-    let mut topics = Vec::new();
-    let mut topic = |bytes: &mut &[u8]| {
-        let length = number(bytes, 2)?;
-        let name = take(bytes, length)?;
-        let partitions = number(bytes, 4)?;
-        take(bytes, partitions.checked_mul(4)?)?;
-        topics.push(String::from_utf8_lossy(name).into_owned());
-        Some(())
-    };
-    let count = take(&mut bytes, 2).and_then(|_| number(&mut bytes, 4)).unwrap_or(0);
-    for _ in 0..count {
-        if topic(&mut bytes).is_none() {
-            break;
-        }
-    }
-    topics
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn assignment(topics: &[(&str, i32)]) -> Vec<u8> {
-        let mut bytes = 1i16.to_be_bytes().to_vec();
-        bytes.extend((topics.len() as i32).to_be_bytes());
-        for (name, partitions) in topics {
-            bytes.extend((name.len() as i16).to_be_bytes());
-            bytes.extend(name.as_bytes());
-            bytes.extend(partitions.to_be_bytes());
-            (0..*partitions).for_each(|id| bytes.extend(id.to_be_bytes()));
-        }
-        bytes.extend((-1i32).to_be_bytes());
-        bytes
-    }
-
-    #[test]
-    fn topics_of_an_assignment_are_read() {
-        assert_eq!(assigned_topics(&assignment(&[("a.b", 6), ("c", 0)])), ["a.b", "c"]);
-        assert_eq!(assigned_topics(&assignment(&[])), Vec::<String>::new());
-    }
-
-    #[test]
-    fn an_assignment_that_is_cut_gives_only_what_is_whole() {
-        let whole = assignment(&[("a", 1), ("b", 2)]);
-        assert_eq!(assigned_topics(&whole[..whole.len() - 6]), ["a"]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_taken_as_an_assignment(bytes: Vec<u8>) {
-            prop_assert!(assigned_topics(&bytes).len() <= bytes.len());
-        }
-
-        #[test]
-        fn a_topic_name_is_safe_for_the_native_library(name: String) {
-            if check_topic(&name).is_ok() {
-                prop_assert!(name.is_ascii() && !name.contains('\0') && !name.is_empty());
-            }
-        }
-    }
-
-    #[test]
-    fn names_that_no_topic_can_have_are_refused() {
-        for bad in ["", ".", "..", "a b", "a\0b", "ä", &"a".repeat(250)] {
-            assert!(check_topic(bad).is_err(), "{bad}");
-        }
-        assert!(check_topic("quant_hft_pg.trading_core.orders").is_ok());
-    }
-
-    #[test]
-    fn what_librdkafka_complains_of_is_kept_without_its_inner_states() {
-        let complaints = Complaints::default();
-        let reason = "h:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
-        complaints.error(KafkaError::Global(Code::BrokerTransportFailure), reason);
-        complaints.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
-        assert!(complaints.heard().all_down);
-        assert!(complaints.heard().last.ends_with("Connection refused"));
     }
 }

@@ -1,6 +1,8 @@
 //! Kafka's admin requests: creating and deleting topics, reading their configuration. It knows no probe.
 
-use super::kafka::{self, Complaints, Link, Parting, describe_code};
+use super::kafka::{self, Link};
+use super::kafka_error::{Complaints, describe_code};
+use super::parting::Parting;
 use crate::model::Endpoint;
 use crate::probe::ProbeError;
 use rdkafka::admin::{

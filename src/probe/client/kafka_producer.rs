@@ -1,6 +1,8 @@
 //! Producing single records to Kafka, each waited for until all replicas in sync have it. It knows no probe.
 
-use super::kafka::{self, Complaints, Link, Parting, check_topic};
+use super::kafka::{self, Link};
+use super::kafka_error::{Complaints, check_topic};
+use super::parting::Parting;
 use crate::model::Endpoint;
 use crate::probe::{Context, ProbeError};
 use rdkafka::error::KafkaError;

@@ -6,7 +6,7 @@ use super::super::draft::{GateDraft, Placed, ServiceDraft};
 use super::super::fault::Report;
 use super::super::names::quoted;
 use super::super::text;
-use super::{NAME, follow, is_name, refuse_circles, retry, services, uses};
+use super::{NAME, follow, is_name, refuse_circles, retry, services, timeout, uses};
 use crate::condition::Condition;
 use crate::model::{Args, Gate, GateId, Phase};
 use crate::probe::Probe;
@@ -40,6 +40,7 @@ pub(super) fn check(
         let id = check_id(&gate, report);
         uses::check(&gate, &what, services, &known, report);
         check_writes(&gate, &what, report);
+        timeout(&gate.timeout, &what, report);
         if let Some(own) = &gate.retry {
             retry(own, &what, report);
         }
@@ -144,19 +145,21 @@ fn measures_services(probe: &dyn Probe) -> bool {
     !probe.any_services() && !probe.services().is_empty()
 }
 
-/// The gate's condition, or its probe's where it says none.
+/// The gate's condition, or its probe's where it says none. Where it is not known what the probe can observe, what
+/// is wrong with the condition by itself is told all the same.
 fn check_expect(
     gate: &GateDraft,
     what: &str,
     thresholds: &Thresholds,
     report: &mut Report<'_>,
 ) -> Option<Condition> {
-    let (probe, with) = (gate.probe.as_ref()?, gate.with.as_ref()?);
-    let metrics = probe.value.metrics(with);
+    let measured = gate.probe.as_ref().zip(gate.with.as_ref());
     let Some(Placed { value: written, span }) = &gate.expect else {
+        let (probe, with) = measured?;
         return own_expect(probe, with, what, report);
     };
-    match conditions::check_expect(written, thresholds, &metrics) {
+    let metrics = measured.map(|(probe, with)| probe.value.metrics(with));
+    match conditions::check_expect(written, thresholds, metrics.as_deref()) {
         Ok(condition) => Some(condition),
         Err(faults) => {
             for (part, message) in faults {
@@ -176,7 +179,7 @@ fn own_expect(
 ) -> Option<Condition> {
     let written = probe.value.expect(with);
     let metrics = probe.value.metrics(with);
-    let faults = match conditions::check_expect(&written, &Thresholds::default(), &metrics) {
+    let faults = match conditions::check_expect(&written, &Thresholds::default(), Some(&metrics)) {
         Ok(condition) => return Some(condition),
         Err(faults) => faults,
     };
@@ -212,7 +215,7 @@ fn build(
         uses: names(gate.uses.value),
         needs,
         required: gate.required,
-        timeout: gate.timeout,
+        timeout: gate.timeout.value,
         retry: gate.retry.map(|retry| retry.value),
         tags: names(gate.tags),
         writes: gate.writes.value,

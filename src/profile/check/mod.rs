@@ -13,6 +13,7 @@ use super::names::quoted;
 use super::{CheckedGate, Service};
 use crate::model::{GateId, Retry};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Checks all that can be checked without a service. What comes back is whole only where no fault was reported.
 pub(super) fn check(draft: Draft, report: &mut Report<'_>) -> (Vec<Service>, Vec<CheckedGate>) {
@@ -33,15 +34,30 @@ pub(super) fn check(draft: Draft, report: &mut Report<'_>) -> (Vec<Service>, Vec
     (services, gates)
 }
 
-/// Whether it would ever be tried again; a fault where not.
-pub(super) fn retry(retry: &Placed<Retry>, what: &str, report: &mut Report<'_>) -> bool {
-    let good = retry.value.every <= retry.value.within;
+/// The journal has times in whole milliseconds: less would be none.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Whether a deadline is one; a fault where not.
+pub(super) fn timeout(timeout: &Placed<Duration>, what: &str, report: &mut Report<'_>) -> bool {
+    let good = timeout.value >= LEAST;
     if !good {
-        let told =
-            format!("`retry` of {what}: `every` is longer than `for`, so nothing would ever be tried again");
-        report.fault(&retry.span, told);
+        report.fault(&timeout.span, format!("`timeout` of {what}: expected at least 1ms"));
     }
     good
+}
+
+/// Whether it would ever be tried again, and not without a pause; a fault where not.
+pub(super) fn retry(retry: &Placed<Retry>, what: &str, report: &mut Report<'_>) -> bool {
+    let Retry { every, within } = retry.value;
+    let told = if every < LEAST {
+        "expected `every` to be at least 1ms"
+    } else if every > within {
+        "`every` is longer than `for`, so nothing would ever be tried again"
+    } else {
+        return true;
+    };
+    report.fault(&retry.span, format!("`retry` of {what}: {told}"));
+    false
 }
 
 /// It stands in file names and in KEY=VALUE evidence.

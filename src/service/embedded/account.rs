@@ -1,7 +1,7 @@
 //! PostgreSQL refuses root: whom to run it as, and folders that this user can reach.
 //!
-//! A cache under a 0700 home, or a run in a 0700 temp folder, can't be reached by another user. Then the server
-//! and its data live in a folder of their own in a temp folder, which goes when the server goes.
+//! A cache under a 0700 home, or a run in a 0700 temp folder, can't be reached by another user. The server and its
+//! data then live in folders of their own elsewhere, which go when the server goes.
 
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, Permissions};
@@ -78,8 +78,8 @@ fn find(users: &str, name: &str) -> Option<Account> {
     (uid != 0).then(|| Account { name: name.to_owned(), uid, gid })
 }
 
-/// A folder that an account can reach, gone when the value goes. The file `lock` in it stays locked for as long as
-/// we or a process that was given [`Folder::lock`] live; a later run removes folders that nobody holds any more.
+/// A folder of a server's own, gone when the value goes. The file `lock` in it stays locked for as long as we or a
+/// process that was given [`Folder::lock`] live; a later run removes folders that nobody holds any more.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -87,30 +87,60 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes one where the account can reach it.
+    /// Makes one in the first place that can be written and that the account, if any, can reach.
     ///
     /// # Errors
-    /// Where there is no such place.
-    pub fn new(account: &Account) -> io::Result<Folder> {
-        let places = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
-        let place = places.iter().find(|place| account.reaches(place)).ok_or_else(|| {
-            io::Error::other(format!("user {} can reach neither the temp folder nor /var/tmp", account.name))
-        })?;
-        sweep(place);
-        let path = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?.keep();
-        let lock = Folder::hold(&path);
-        let lock = lock.inspect_err(|_| drop(fs::remove_dir_all(&path)))?;
-        Ok(Folder { path, lock })
+    /// Where there is no such place: why the last one would not do.
+    pub fn new(account: Option<&Account>, places: &[PathBuf]) -> io::Result<Folder> {
+        Folder::make(account, places, &|folder| {
+            // Locked before it has its name: whoever finds it finds it held.
+            let new = folder.join("lock.new");
+            let lock = File::create(&new)?;
+            flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+            fs::rename(new, folder.join(LOCK))?;
+            Ok(lock)
+        })
     }
 
-    fn hold(path: &Path) -> io::Result<File> {
-        fs::set_permissions(path, Permissions::from_mode(0o711))?;
-        // Locked before it has its name: whoever finds it finds it held.
-        let new = path.join("lock.new");
-        let lock = File::create(&new)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        fs::rename(new, path.join(LOCK))?;
-        Ok(lock)
+    /// One that is held for as long as another is.
+    ///
+    /// # Errors
+    /// As [`Folder::new`].
+    pub fn beside(other: &Folder, account: Option<&Account>, places: &[PathBuf]) -> io::Result<Folder> {
+        Folder::make(account, places, &|folder| {
+            symlink(other.path.join(LOCK), folder.join(LOCK))?;
+            other.lock()
+        })
+    }
+
+    fn make(
+        account: Option<&Account>,
+        places: &[PathBuf],
+        hold: &dyn Fn(&Path) -> io::Result<File>,
+    ) -> io::Result<Folder> {
+        let mut refused = io::Error::other("no place for a folder");
+        for place in places {
+            if let Some(account) = account
+                && !account.reaches(place)
+            {
+                refused = io::Error::other(format!("user {} can't reach {}", account.name, place.display()));
+                continue;
+            }
+            sweep(place);
+            let path = match tempfile::Builder::new().prefix(PREFIX).tempdir_in(place) {
+                Ok(folder) => folder.keep(),
+                Err(error) => {
+                    refused = error;
+                    continue;
+                }
+            };
+            let held = fs::set_permissions(&path, Permissions::from_mode(0o711)).and_then(|()| hold(&path));
+            return match held {
+                Ok(lock) => Ok(Folder { path, lock }),
+                Err(error) => fs::remove_dir_all(&path).and(Err(error)),
+            };
+        }
+        Err(refused)
     }
 
     /// Where it is.
@@ -149,12 +179,30 @@ fn sweep(place: &Path) {
         if !ours || !entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == me) {
             continue;
         }
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        let lock = entry.path().join(LOCK);
+        let unheld = match File::open(&lock) {
+            Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+            // The folder that it was held with is gone. One without any lock is just being made.
+            Err(_) => lock.is_symlink(),
+        };
+        if unheld {
             // Somebody else may sweep too.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Temp folders, where programs may be run from.
+pub fn temp_folders() -> Vec<PathBuf> {
+    vec![std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
+}
+
+/// Memory, where there is plenty of it for files.
+pub fn memory() -> Option<PathBuf> {
+    const PLENTY: u64 = 2 << 30;
+    let shm = PathBuf::from("/dev/shm");
+    let stat = rustix::fs::statvfs(&shm).ok()?;
+    (stat.f_bavail.saturating_mul(stat.f_frsize) >= PLENTY).then_some(shm)
 }
 
 /// Whether a copy may share its files with the original.
@@ -209,6 +257,7 @@ mod tests {
         let inner = top.path().join("inner");
         fs::create_dir(&inner).unwrap();
         fs::set_permissions(&inner, Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(top.path(), Permissions::from_mode(0o700)).unwrap();
         assert!(!someone().reaches(&inner));
         fs::set_permissions(top.path(), Permissions::from_mode(0o711)).unwrap();
         assert_eq!(someone().reaches(&inner), someone().reaches(&std::env::temp_dir()));
@@ -218,18 +267,32 @@ mod tests {
     #[test]
     fn a_folder_is_swept_when_nobody_holds_it_and_not_before() {
         let place = tempfile::tempdir().unwrap();
-        let path = place.path().join(format!("{PREFIX}x"));
-        fs::create_dir(&path).unwrap();
-        sweep(place.path());
-        assert!(path.exists(), "one without a lock was made just now");
-        let folder = Folder { lock: Folder::hold(&path).unwrap(), path: path.clone() };
+        let places = [PathBuf::from("/nonexistent"), place.path().to_owned()];
+        let unlocked = place.path().join(format!("{PREFIX}just-made"));
+        fs::create_dir(&unlocked).unwrap();
+        let folder = Folder::new(None, &places).unwrap();
+        let second = Folder::beside(&folder, None, &places).unwrap();
+        let paths = [folder.path().to_owned(), second.path().to_owned()];
         let held = folder.lock().unwrap();
         folder.keep();
+        second.keep();
         sweep(place.path());
-        assert!(path.exists());
+        assert!(paths.iter().all(|path| path.exists()));
         drop(held);
+        // The second goes with the first, in whichever order they are found.
         sweep(place.path());
+        sweep(place.path());
+        assert!(!paths.iter().any(|path| path.exists()) && unlocked.exists());
+    }
+
+    #[test]
+    fn a_folder_goes_with_its_value_and_its_place_must_be_reached() {
+        let place = tempfile::tempdir().unwrap();
+        let path = Folder::new(None, &[place.path().to_owned()]).unwrap().path().to_owned();
         assert!(!path.exists());
+        fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
+        let refused = Folder::new(Some(&someone()), &[place.path().to_owned()]).unwrap_err();
+        assert!(refused.to_string().starts_with("user someone can't reach "), "{refused}");
     }
 
     #[test]

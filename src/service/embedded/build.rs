@@ -17,7 +17,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -116,6 +116,7 @@ impl Build<'_> {
         let start = Instant::now();
         let total = pins::jars().count() as u64;
         let mut mvn = Command::new(&self.tools.mvn);
+        mvn.stdin(Stdio::null());
         mvn.args(["--batch-mode", "--file", "pom.xml", "generate-resources"]);
         mvn.arg(format!("-Djars={}", self.root.join("jars").display()));
         self.run("mvn", &mut mvn, FETCH, &|log| self.progress.at(Phase::Maven, fetched(log), total))?;
@@ -129,6 +130,7 @@ impl Build<'_> {
         let start = Instant::now();
         let library = self.root.join(pins::CHDB);
         let mut npm = Command::new(&self.tools.npm);
+        npm.stdin(Stdio::null());
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]);
         self.run("npm", &mut npm, FETCH, &|_| {
             let done = library.metadata().map_or(0, |library| library.len());
@@ -167,7 +169,7 @@ impl Build<'_> {
         step(3);
         fs::create_dir(self.root.join("postgres")).map_err(|error| InstallError::io(self.root, error))?;
         self.mode("postgres")?;
-        let mut untar = Command::new(&self.tools.tar);
+        let mut untar = clean(&self.tools.tar);
         self.run("tar", untar.args(["-x", "--no-same-owner", "-f", tar, "-C", "postgres"]), LOCAL, &|_| {})?;
         for leftover in [tar, "Engines.java", "Unpack.java"] {
             fs::remove_file(self.root.join(leftover)).map_err(|error| InstallError::io(self.root, error))?;

@@ -29,7 +29,7 @@ impl Launch for Clickhouse {
         command.arg("--data").arg(data).arg("--config-file").arg(config);
         // The front picks the port itself and says which.
         command.args(["--listen", "127.0.0.1:0"]);
-        Ok(Prepared { command, ports: Vec::new(), ending: Signal::KILL, folder: None })
+        Ok(Prepared { command, ports: Vec::new(), ending: Signal::KILL, folders: Vec::new() })
     }
 
     fn ready(&self, watch: &Watch<'_>, ready: &mut dyn FnMut(&str, Endpoint)) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(10);
@@ -23,7 +23,7 @@ pub struct CommandError {
     pub tail: Vec<String>,
 }
 
-/// Runs a program; `tick` is called while it runs, and ends it by saying false.
+/// Runs a program, with the standard input that it was given; `tick` is called while it runs, and ends it by saying false.
 ///
 /// # Errors
 /// Where it does not start, fails, or is not over after `limit`.
@@ -38,7 +38,7 @@ pub fn run(
         |how: String| CommandError { what: what.to_owned(), how, log: log.to_owned(), tail: tail(log) };
     let out = File::create(log).map_err(|error| failed(format!("has no log: {error}")))?;
     let err = out.try_clone().map_err(|error| failed(format!("has no log: {error}")))?;
-    command.stdin(Stdio::null()).stdout(out).stderr(err);
+    command.stdout(out).stderr(err);
     let start = Instant::now();
     let mut child = command.spawn().map_err(|error| {
         failed(format!("did not start: {}: {error}", command.get_program().to_string_lossy()))
@@ -74,8 +74,8 @@ pub fn exited(status: ExitStatus) -> String {
 pub fn tail(log: &Path) -> Vec<String> {
     let Ok(bytes) = read_end(log) else { return Vec::new() };
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| plain(line)).collect()
+    let lines: Vec<String> = text.lines().map(plain).filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(TAIL)..].to_vec()
 }
 
 /// Lines as a block under a message.
@@ -121,11 +121,12 @@ fn plain(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Stdio;
 
     fn sh(script: &str, limit: Duration) -> Result<(), CommandError> {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        run("sh", Command::new("sh").args(["-c", script]), &log, limit, &mut || true)
+        run("sh", Command::new("sh").args(["-c", script]).stdin(Stdio::null()), &log, limit, &mut || true)
     }
 
     #[test]

@@ -19,7 +19,11 @@ const LIMIT: Duration = Duration::from_secs(300);
 const ASK: Duration = Duration::from_secs(30);
 
 /// Makes the class data of this installation's Java.
-pub(super) fn class_data(installed: &Installed, worker: Worker, told: &mut dyn FnMut(u64, u64)) -> Result<(), InstallError> {
+pub(super) fn class_data(
+    installed: &Installed,
+    worker: Worker,
+    told: &mut dyn FnMut(u64, u64),
+) -> Result<(), InstallError> {
     let deadline = Instant::now() + LIMIT;
     let mut step = 0;
     let mut next = || {

@@ -17,7 +17,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Jars, libchdb, PostgreSQL, templates, class data, and what Maven and npm keep of them.
-const NEEDED: u64 = 1_600 << 20;
+const NEEDED: u64 = 1_200 << 20;
+/// Less room than that is none.
+const FULL: u64 = 16 << 20;
 /// How long to wait for another process that installs.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -205,7 +207,11 @@ fn place(cache: &Path) -> PathBuf {
 ///
 /// # Errors
 /// See [`InstallError`]; the cache is then as it was before, and the next call begins anew.
-pub fn install(cache: &Path, worker: Worker, progress: &dyn Progress) -> Result<Arc<Installed>, InstallError> {
+pub fn install(
+    cache: &Path,
+    worker: Worker,
+    progress: &dyn Progress,
+) -> Result<Arc<Installed>, InstallError> {
     let reason = match installed(cache) {
         Ok(installed) => return Ok(Arc::new(installed)),
         Err(reason) => reason,
@@ -237,20 +243,33 @@ pub fn install(cache: &Path, worker: Worker, progress: &dyn Progress) -> Result<
     room(&folder)?;
     let start = Instant::now();
     let part = root.with_extension("part");
-    build::all(&part, &tools, worker, progress)?;
-    replace(&part, &root)?;
+    let built = build::all(&part, &tools, worker, progress).and_then(|()| replace(&part, &root));
+    built.map_err(|error| full(&folder, &part).unwrap_or(error))?;
     progress.done(Phase::All, start.elapsed());
     Ok(Arc::new(fresh))
 }
 
 /// Whether the disk has room for it.
 fn room(folder: &Path) -> Result<(), InstallError> {
-    let stat = rustix::fs::statvfs(folder).map_err(|error| InstallError::io(folder, error.into()))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let free = free(folder).map_err(|error| InstallError::io(folder, error))?;
     if free < NEEDED {
         return Err(InstallError::NoSpace { path: folder.to_owned(), needed: NEEDED, free });
     }
     Ok(())
+}
+
+fn free(folder: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(folder)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Whether a failure is for want of room: helpers fail in many ways then, some without a word. The half that is
+/// there is given back.
+fn full(folder: &Path, part: &Path) -> Option<InstallError> {
+    let free = free(folder).ok().filter(|free| *free < FULL)?;
+    // A second failure would hide the first, and the next installation begins with the same removal.
+    let _ = remove(part);
+    Some(InstallError::NoSpace { path: folder.to_owned(), needed: NEEDED, free })
 }
 
 /// Puts a whole installation in the place of what was there.

@@ -124,7 +124,7 @@ impl Launch for Jvm {
             ports.push(rest);
         }
         // Ending in order takes up to ten seconds, for data that is thrown away.
-        Ok(Prepared { command, ports, ending: Signal::KILL, folder: None })
+        Ok(Prepared { command, ports, ending: Signal::KILL, folders: Vec::new() })
     }
 
     fn ready(&self, watch: &Watch<'_>, ready: &mut dyn FnMut(&str, Endpoint)) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use crate::process::{Enlisted, Worker, enlist};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,8 +63,8 @@ pub(super) struct Prepared {
     pub ports: Vec<Port>,
     /// What ends it: KILL where its data is thrown away anyhow.
     pub ending: Signal,
-    /// A folder that goes with it.
-    pub folder: Option<Folder>,
+    /// Folders that go with it; it holds the first one's lock.
+    pub folders: Vec<Folder>,
 }
 
 /// Why an engine is not ready.
@@ -87,7 +88,7 @@ pub(super) fn at<E: ToString>(path: &Path) -> impl FnOnce(E) -> Failure + '_ {
 /// A command with nothing of our environment that could steer an engine (PGDATA, JAVA_TOOL_OPTIONS, …).
 pub(super) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.env_clear().envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]);
+    command.stdin(Stdio::null()).env_clear().envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]);
     for kept in ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"] {
         command.envs(std::env::var_os(kept).map(|value| (kept, value)));
     }
@@ -101,21 +102,20 @@ pub(super) struct Process {
     pid: Pid,
     log: PathBuf,
     ending: Signal,
-    folder: Mutex<Option<Folder>>,
+    folders: Mutex<Vec<Folder>>,
 }
 
 impl Process {
     /// Starts it in a process group of its own, so that a Ctrl-C in the terminal reaches only us.
     pub fn spawn(prepared: Prepared, log: &Path, worker: Worker) -> Result<(Process, Vec<Port>), Failure> {
-        let Prepared { mut command, ports, ending, folder } = prepared;
+        let Prepared { mut command, ports, ending, folders } = prepared;
         let out = File::create(log).map_err(at(log))?;
         let err = out.try_clone().map_err(at(log))?;
-        let stdin = match &folder {
-            // The server holds the folder's lock for as long as it lives.
-            Some(folder) => Stdio::from(folder.lock().map_err(at(folder.path()))?),
-            None => Stdio::null(),
-        };
-        let child = enlist(&worker, command.stdin(stdin).stdout(out).stderr(err));
+        if let Some(folder) = folders.first() {
+            // The server holds the folders' lock for as long as it lives.
+            command.stdin(folder.lock().map_err(at(folder.path()))?);
+        }
+        let child = enlist(&worker, command.stdout(out).stderr(err));
         let program = command.get_program().to_string_lossy();
         let child = child.map_err(|error| Failure::new(format!("to start {program}"), error))?;
         let pid = child.pid();
@@ -124,7 +124,7 @@ impl Process {
             pid,
             log: log.to_owned(),
             ending,
-            folder: Mutex::new(folder),
+            folders: Mutex::new(folders),
         };
         Ok((process, ports))
     }
@@ -157,7 +157,7 @@ impl Process {
         }
     }
 
-    /// Ends it, and removes the folder that goes with it.
+    /// Ends it, and removes the folders that go with it.
     pub fn end(&self) {
         self.signal();
         if !self.gone_within(GRACE) {
@@ -165,7 +165,7 @@ impl Process {
             let _ = kill_process_group(self.pid, Signal::KILL);
             self.gone_within(GRACE);
         }
-        drop(self.folder.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn gone_within(&self, limit: Duration) -> bool {
@@ -179,11 +179,9 @@ impl Process {
         true
     }
 
-    /// Leaves it and its folder to itself.
+    /// Leaves it and its folders to themselves.
     pub fn leave(&self) {
-        if let Some(folder) = self.folder.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            folder.keep();
-        }
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(Folder::keep);
     }
 
     fn child(&self) -> MutexGuard<'_, Enlisted> {
@@ -202,13 +200,14 @@ impl Watch<'_> {
     /// Asks until the answer is right, the process ends, the run ends, or the deadline passes.
     pub fn until<T>(&self, expected: &str, mut ask: impl FnMut() -> Result<T, String>) -> Result<T, Failure> {
         loop {
+            // First: who answers after our process has ended is somebody else.
+            if let Some(ended) = self.process.ended() {
+                return Err(Failure::new(expected, format!("the process {ended}")));
+            }
             let seen = match ask() {
                 Ok(answer) => return Ok(answer),
                 Err(seen) => seen,
             };
-            if let Some(ended) = self.process.ended() {
-                return Err(Failure::new(expected, format!("the process {ended}")));
-            }
             if self.stopping.load(Ordering::Relaxed) {
                 return Err(Failure::new(expected, "the run was told to end"));
             }
@@ -239,10 +238,10 @@ impl Watch<'_> {
     }
 }
 
-/// Makes an empty folder, whatever was there.
+/// Makes an empty folder, whatever was there. Nobody else may look into it: a topic of Connect holds passwords.
 pub(super) fn fresh(folder: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => std::fs::create_dir_all(folder),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::DirBuilder::new().mode(0o700).create(folder),
     }
 }

@@ -31,7 +31,7 @@ pub fn write(root: &Path) -> io::Result<()> {
     }
     let digest = hex(&Sha256::digest(&text));
     let mut new = tempfile::NamedTempFile::new_in(root)?;
-    write!(new, "{text}{DIGEST}{digest}\n")?;
+    writeln!(new, "{text}{DIGEST}{digest}")?;
     new.as_file().sync_all()?;
     new.persist(root.join(NAME))?;
     std::fs::File::open(root)?.sync_all()

@@ -40,7 +40,7 @@ pub const POSTGRES_JAR: &str = "jars/embedded-postgres-binaries-";
 pub const XZ_JAR: &str = "jars/xz-";
 
 /// Raised when an installation is laid out otherwise than before, so that old ones are not taken for new ones.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// One fetched file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

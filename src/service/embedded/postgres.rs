@@ -1,6 +1,6 @@
 //! PostgreSQL with logical decoding, for one run: nothing is synced to the disk. As another user where we are root.
 
-use super::account::{Account, Folder, Sharing, copy};
+use super::account::{self, Account, Folder, Sharing, copy};
 use super::command;
 use super::launch::{Failure, Launch, Place, Prepared, Watch, at, clean};
 use super::start::EngineSource;
@@ -8,7 +8,9 @@ use super::tools;
 use crate::model::{Endpoint, Product, Secret, ServiceKind};
 use ::postgres::{Client, NoTls};
 use rustix::process::Signal;
-use std::io::Read;
+use std::fs::{File, Permissions, set_permissions};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,10 @@ use std::time::Duration;
 
 /// The superuser of the data folder; each run makes its own user with it.
 const ADMIN: &str = "cutproof_admin";
+/// An empty database of the template: renaming it takes a millisecond, making one copies 300 files.
+const SPARE: &str = "cutproof_spare";
 /// Throwaway data, logical decoding, and no statement (which may hold a password) in the log.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 15] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "wal_level=logical",
@@ -29,6 +33,9 @@ const SETTINGS: [&str; 13] = [
     "full_page_writes=off",
     "synchronous_commit=off",
     "shared_buffers=32MB",
+    "max_wal_size=128MB",
+    // In the data folder, so that a server that was killed leaves nothing elsewhere.
+    "dynamic_shared_memory_type=mmap",
     "timezone=UTC",
     "log_timezone=UTC",
     "log_statement=none",
@@ -58,32 +65,38 @@ impl Postgres {
         }
     }
 
-    /// The programs and the data, where `account` can reach them.
+    /// The data in memory where there is plenty: a cluster is a thousand small files, thrown away in a minute.
+    /// The programs where the account can reach them.
     fn lay_out(
         &mut self,
         place: &Place,
         account: Option<&Account>,
-    ) -> Result<(PathBuf, Option<Folder>), Failure> {
-        let mut bin = match &self.from {
-            EngineSource::Pinned => place.installed.postgres().join("bin"),
+    ) -> Result<(PathBuf, Vec<Folder>), Failure> {
+        let failed = |error| Failure::new("a folder for PostgreSQL", error);
+        let places: Vec<PathBuf> = account::memory()
+            .into_iter()
+            .chain([place.data.clone()])
+            .chain(account::temp_folders())
+            .collect();
+        let mut folders = vec![Folder::new(account, &places).map_err(failed)?];
+        self.data = folders[0].path().join("pgdata");
+        let server = place.installed.postgres();
+        let bin = match &self.from {
             EngineSource::Path(path) => bin_folder(path)?,
-        };
-        let mut folder = None;
-        self.data = place.data.join("pgdata");
-        if let Some(account) = account
-            && !(account.reaches(&bin) && account.reaches(&place.data))
-        {
-            let own = Folder::new(account).map_err(|error| Failure::new("a folder for PostgreSQL", error))?;
-            if self.from == EngineSource::Pinned {
-                let server = own.path().join("server");
-                copy(&place.installed.postgres(), &server, Sharing::Linked).map_err(at(&server))?;
-                bin = server.join("bin");
+            EngineSource::Pinned if account.is_none_or(|account| account.reaches(&server)) => {
+                server.join("bin")
             }
-            self.data = own.path().join("pgdata");
-            folder = Some(own);
-        }
+            EngineSource::Pinned => {
+                let folder =
+                    Folder::beside(&folders[0], account, &account::temp_folders()).map_err(failed)?;
+                let own = folder.path().join("server");
+                copy(&server, &own, Sharing::Linked).map_err(at(&own))?;
+                folders.push(folder);
+                own.join("bin")
+            }
+        };
         self.fill(place, &bin, account)?;
-        Ok((bin, folder))
+        Ok((bin, folders))
     }
 
     /// A copy of the template for the pinned server; another one makes its data itself.
@@ -121,17 +134,19 @@ impl Postgres {
             |error| Failure::new(format!("user {user} and database {database} to be made"), said(&error));
         let role = format!("CREATE ROLE {user} LOGIN SUPERUSER PASSWORD '{}'", password.reveal());
         admin.batch_execute(&role).map_err(failed)?;
-        let known = admin
-            .query_opt("SELECT FROM pg_database WHERE datname = $1", &[&self.database])
-            .map_err(failed)?;
-        if known.is_none() {
-            // A copy of files; the default writes each page to the log.
-            let sql = format!("CREATE DATABASE {database} OWNER {user} STRATEGY file_copy");
-            let made = admin.batch_execute(&sql);
-            // Before version 15 that is the only way, and has no name.
-            made.or_else(|_| admin.batch_execute(&format!("CREATE DATABASE {database} OWNER {user}")))
-                .map_err(failed)?;
-        }
+        let there = |name: &str, admin: &mut Client| {
+            let found = admin.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]);
+            found.map(|row| row.is_some()).map_err(failed)
+        };
+        let sql = if there(&self.database, admin)? {
+            format!("ALTER DATABASE {database} OWNER TO {user}")
+        } else if there(SPARE, admin)? {
+            format!("ALTER DATABASE {SPARE} RENAME TO {database}; ALTER DATABASE {database} OWNER TO {user}")
+        } else {
+            format!("CREATE DATABASE {database} OWNER {user}")
+        };
+        // One at a time: a statement about a database takes no company.
+        sql.split("; ").try_for_each(|sql| admin.batch_execute(sql)).map_err(failed)?;
         Ok(password)
     }
 }
@@ -144,7 +159,7 @@ impl Launch for Postgres {
     fn prepare(&mut self, place: &Place) -> Result<Prepared, Failure> {
         let account =
             Account::for_postgres().map_err(|error| Failure::new("a user for PostgreSQL", error))?;
-        let (bin, folder) = self.lay_out(place, account.as_ref())?;
+        let (bin, folders) = self.lay_out(place, account.as_ref())?;
         let port = (place.ports)().map_err(|error| Failure::new("a free port", error))?;
         self.port = port.number();
         let mut command = as_account(&bin.join("postgres"), account.as_ref());
@@ -152,12 +167,13 @@ impl Launch for Postgres {
         command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
         // QUIT is its immediate shutdown: it ends its children, which are in sessions of their own, and gives its
         // shared memory back.
-        Ok(Prepared { command, ports: vec![port], ending: Signal::QUIT, folder })
+        Ok(Prepared { command, ports: vec![port], ending: Signal::QUIT, folders })
     }
 
     fn ready(&self, watch: &Watch<'_>, ready: &mut dyn FnMut(&str, Endpoint)) -> Result<(), Failure> {
         let admin = self.endpoint(ADMIN, self.admin.clone(), "postgres");
         let mut admin = watch.until(&format!("a connection to {}", admin.address), || {
+            answers(self.port, watch.patience()).map_err(|error| error.to_string())?;
             let mut admin = connect(&admin, watch.patience())?;
             let row = admin.query_one("SHOW data_directory", &[]).map_err(|error| said(&error))?;
             match row.get::<_, String>(0) {
@@ -172,6 +188,21 @@ impl Launch for Postgres {
         endpoint.identity.extend(identity);
         ready(&self.name, endpoint);
         Ok(())
+    }
+}
+
+/// Whether a PostgreSQL is there. The client waits for the answer to its greeting without a deadline, and would
+/// wait for ever for a stranger on our port; so the first question (SSLRequest, answered by one byte) is asked here.
+fn answers(port: u16, patience: Duration) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])?;
+    let mut answer = [0];
+    stream.read_exact(&mut answer)?;
+    if matches!(answer[0], b'N' | b'S') {
+        Ok(())
+    } else {
+        Err(io::Error::other("what is there is no PostgreSQL"))
     }
 }
 
@@ -215,13 +246,34 @@ pub(super) fn make_template(
     write_private(&kept, password.reveal()).map_err(at(&kept))?;
     let target = template.join("pgdata");
     let Some(account) = account else {
-        return initdb(&server.join("bin"), &target, &password, None, log, limit, &mut || true);
+        initdb(&server.join("bin"), &target, &password, None, log, limit, &mut || true)?;
+        return add_spare(&server.join("bin"), &target, None, log, limit);
     };
-    let folder = Folder::new(&account).map_err(|error| Failure::new("a folder for PostgreSQL", error))?;
+    let folder = Folder::new(Some(&account), &account::temp_folders())
+        .map_err(|error| Failure::new("a folder for PostgreSQL", error))?;
     let (own, data) = (folder.path().join("server"), folder.path().join("pgdata"));
     copy(server, &own, Sharing::Linked).map_err(at(&own))?;
     initdb(&own.join("bin"), &data, &password, Some(&account), log, limit, &mut || true)?;
+    add_spare(&own.join("bin"), &data, Some(&account), log, limit)?;
     copy(&data, &target, Sharing::Own).map_err(at(&target))
+}
+
+/// In single-user mode, which reads statements from its standard input.
+fn add_spare(
+    bin: &Path,
+    data: &Path,
+    account: Option<&Account>,
+    log: &Path,
+    limit: Duration,
+) -> Result<(), Failure> {
+    let file = data.with_extension("sql");
+    std::fs::write(&file, format!("CREATE DATABASE {SPARE}\n")).map_err(at(&file))?;
+    let mut command = as_account(&bin.join("postgres"), account);
+    command.arg("--single").arg("-D").arg(data).args(["-c", "fsync=off", "template1"]);
+    command.stdin(File::open(&file).map_err(at(&file))?);
+    command::run("postgres", &mut command, log, limit, &mut || true)
+        .map_err(|error| Failure::new("a spare database", error))?;
+    std::fs::remove_file(&file).map_err(at(&file))
 }
 
 fn initdb(
@@ -284,7 +336,7 @@ fn said(error: &::postgres::Error) -> String {
 fn secret() -> Result<Secret, Failure> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0; 16];
-    std::fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(at(source))?;
+    File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(at(source))?;
     Ok(Secret::new(super::pins::hex(&bytes)))
 }
 
@@ -292,9 +344,9 @@ fn read_password(file: &Path) -> Result<Secret, Failure> {
     std::fs::read_to_string(file).map(Secret::new).map_err(at(file))
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
     std::fs::write(path, "")?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    set_permissions(path, Permissions::from_mode(0o600))?;
     std::fs::write(path, text)
 }
 
@@ -309,7 +361,7 @@ mod tests {
         std::fs::create_dir(&bin).unwrap();
         for name in ["postgres", "initdb"] {
             std::fs::write(bin.join(name), "").unwrap();
-            std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+            set_permissions(bin.join(name), Permissions::from_mode(0o755)).unwrap();
         }
         let link = top.path().join("postgres");
         std::os::unix::fs::symlink(bin.join("postgres"), &link).unwrap();

@@ -46,7 +46,7 @@ impl Launch for Redis {
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--daemonize", "no"]);
         command.args(["--save", "", "--appendonly", "no", "--loglevel", "warning"]);
         command.arg("--dir").arg(&place.data);
-        Ok(Prepared { command, ports: vec![port], ending: Signal::KILL, folder: None })
+        Ok(Prepared { command, ports: vec![port], ending: Signal::KILL, folders: Vec::new() })
     }
 
     fn ready(&self, watch: &Watch<'_>, ready: &mut dyn FnMut(&str, Endpoint)) -> Result<(), Failure> {

@@ -1,0 +1,8 @@
+//! The probes that need no engine, on real sockets, files and processes of this machine.
+
+mod bench;
+mod command;
+mod file;
+mod http;
+mod tcp;
+mod web;
