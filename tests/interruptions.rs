@@ -211,7 +211,7 @@ fn a_file_that_may_not_grow_is_an_error_and_not_green() {
     let desk = Desk::new();
     let (profile, evidence) = (desk.write("short.toml", SHORT), desk.evidence());
     let mut command = desk.program("sh");
-    let line = "ulimit -f 8 && exec \"$0\" rehearse --dry-run --profile \"$1\" --evidence-dir \"$2\"";
+    let line = "ulimit -f 1 && exec \"$0\" rehearse --dry-run --profile \"$1\" --evidence-dir \"$2\"";
     command.args(["-c", line, env!("CARGO_BIN_EXE_cutproof"), &profile, &argument(&evidence)]);
     let refused = ended(command).with_code(2);
     assert!(refused.error().contains("journal"), "{}", refused.stderr);
