@@ -14,16 +14,7 @@ mod declared;
 mod file;
 mod health;
 mod http;
-mod kafka_init;
-mod kafka_lag;
-mod kafka_round_trip;
-mod kafka_topics;
-mod placeholder;
-mod postgres_query;
-mod postgres_schema;
-mod redis_keys;
-mod redis_ping;
-mod redis_round_trip;
+pub mod prometheus;
 mod tcp;
 mod timescale_init;
 
@@ -220,7 +211,7 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[&command::Command, &file::File, &http::Http, &tcp::Tcp]
+    &[&command::Command, &file::File, &http::Http, &prometheus::Prometheus, &tcp::Tcp]
 }
 
 /// The probe of a name.

@@ -262,6 +262,11 @@ mod tests {
     fn a_variable_is_read_from_another_process() {
         let mut child = Command::new("sleep").arg("60").env("TABLE_TEST", "a=b").spawn().unwrap();
         let pid = child.id() as i32;
+        // The kernel shows the new environment a moment after it tells that the program was started.
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while variable(pid, "TABLE_TEST").is_none() && std::time::Instant::now() < end {
+            std::thread::yield_now();
+        }
         assert_eq!(variable(pid, "TABLE_TEST").as_deref(), Some("a=b"));
         assert_eq!(variable(pid, "TABLE_TES"), None);
         child.kill().unwrap();

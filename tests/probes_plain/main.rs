@@ -4,5 +4,7 @@ mod bench;
 mod command;
 mod file;
 mod http;
+mod prometheus;
+mod prometheus_server;
 mod tcp;
 mod web;

@@ -1,0 +1,383 @@
+//! Values of a metrics page in Prometheus' text format: gauges as they are, counters and histograms over a window
+//! between two scrapes. No Prometheus server is needed.
+
+pub mod quantile;
+pub mod selector;
+pub mod series;
+pub mod text;
+
+use super::http::{self, SPEAK_HTTP};
+use super::{BadArgs, Context, Measurement, Probe, ProbeError, declared};
+use crate::model::field::{Field, FieldKind};
+use crate::model::units::{Quantity, Unit, unit_of_metric_name};
+use crate::model::{Args, Metric, Observation, Reading, ServiceKind};
+use selector::Selector;
+use series::{Picked, Taken, TakenValue};
+use std::time::{Duration, Instant};
+use text::{Line, lines};
+
+/// The probe `prometheus`.
+pub struct Prometheus;
+
+/// The longest page that is read.
+const LONGEST: u64 = 16 << 20;
+
+const SERIES: &[Field] = &[
+    Field::required(
+        "name",
+        FieldKind::Text,
+        "the name that conditions use; the unit it ends with is that of the value",
+    ),
+    Field::required(
+        "select",
+        FieldKind::Text,
+        "which series, as PromQL writes it: `orders_total{env=\"prod\",path!~\"/internal.*\"}`; for a quantile the histogram without `_bucket`",
+    ),
+    Field::required(
+        "take",
+        FieldKind::Choice(&["gauge", "gauge_min", "counter", "delta", "rate", "quantile"]),
+        "`gauge`: the value now, of several series the largest (`gauge_min`: the smallest); `counter`: the sum of the values now; `delta`: by how much that rose in the window; `rate`: that per second; `quantile`: of a histogram's events in the window",
+    ),
+    Field::optional("q", FieldKind::Number, "the quantile: 0.99; above 0, at most 1"),
+    Field::optional(
+        "unit",
+        FieldKind::Text,
+        "the unit of the series; where absent, what its name ends with (`_seconds`, `_bytes`)",
+    ),
+    Field::with_default(
+        "beyond",
+        FieldKind::Choice(&["missing", "bound"]),
+        "\"missing\"",
+        "what a quantile above the highest bucket is: not known, or that bucket's bound as in Prometheus, which is too low",
+    ),
+];
+
+const FIELDS: &[Field] = &[
+    http::URL,
+    Field::optional("path", FieldKind::Text, "the page on the service in `uses`; `/metrics` where absent"),
+    http::HEADERS_ENV,
+    Field::with_default(
+        "window",
+        FieldKind::Duration,
+        "\"5s\"",
+        "between the two scrapes that `delta`, `rate` and `quantile` compare",
+    ),
+    Field::required("series", FieldKind::Tables(SERIES), "what to observe"),
+];
+
+impl Probe for Prometheus {
+    fn name(&self) -> &'static str {
+        "prometheus"
+    }
+
+    fn about(&self) -> &'static str {
+        "gauges, counters and histogram quantiles of a metrics page in Prometheus' text format"
+    }
+
+    fn one_of(&self, args: &Args) -> &'static [ServiceKind] {
+        if args.text("url").is_some() { &[] } else { SPEAK_HTTP }
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        FIELDS
+    }
+
+    fn metrics(&self, args: &Args) -> Vec<Metric> {
+        let mut metrics = vec![Metric::number("scraped", Unit::Count, "values on the page")];
+        let named = |item: Args| {
+            let about = "what was taken of the selected series";
+            Some(Metric::named(item.text("name")?, units(&item).ok()?.observed, about))
+        };
+        metrics.extend(args.tables("series").into_iter().filter_map(named));
+        metrics
+    }
+
+    fn expect(&self, args: &Args) -> String {
+        let names = args.tables("series");
+        let names = names.iter().filter_map(|item| item.text("name"));
+        let present = names.map(|name| format!(" and present({name})"));
+        format!("scraped > 0{}", present.collect::<String>())
+    }
+
+    fn check(&self, args: &Args) -> Result<(), BadArgs> {
+        http::check_place(args)?;
+        http::check_headers(args)?;
+        declared::check_names(args, "series", &mut vec!["scraped".to_owned()])?;
+        let items = args.tables("series");
+        let wrong = |message| BadArgs { field: "series", message };
+        if items.is_empty() {
+            return Err(wrong("expected at least one series, and there is none".to_owned()));
+        }
+        items.iter().try_for_each(|item| check_series(item).map_err(wrong))
+    }
+
+    fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
+        let wanted = args.tables("series");
+        let wanted = wanted.iter().map(Wanted::new).collect::<Result<Vec<_>, _>>().map_err(ProbeError)?;
+        let endpoint = http::service(args, context)?;
+        let url = http::url(args, endpoint, "/metrics");
+        let scrape = || scrape(args, context, endpoint, &url, &wanted);
+        let (before, after) = if wanted.iter().any(Wanted::compares) {
+            let window = args.duration("window").unwrap_or(Duration::from_secs(5));
+            let before = scrape()?;
+            wait(window, before.at, context)?;
+            (Some(before), scrape()?)
+        } else {
+            (None, scrape()?)
+        };
+        let at = context.redactor.text(&url).into_owned();
+        let count = Reading::number(after.count as f64, Unit::Count);
+        let mut observations = vec![context.observed("scraped", count, &at)];
+        let mut facts = Args::default();
+        for (number, wanted) in wanted.iter().enumerate() {
+            let taken = wanted.take(number, before.as_ref(), &after);
+            let (reading, notes) = wanted.reading(&taken);
+            if !notes.is_empty() {
+                facts.set(&wanted.name, notes.join("; "));
+            }
+            let source = format!("{} {} at {at}", wanted.take, wanted.select);
+            let observed = context.observed(&wanted.name, reading, &source);
+            observations.push(Observation { samples: taken.samples.max(0.0).round() as u64, ..observed });
+        }
+        Ok(Measurement { observations, facts, ..Measurement::default() })
+    }
+}
+
+fn check_series(item: &Args) -> Result<(), String> {
+    Wanted::new(item)?;
+    let q = item.number("q");
+    match (item.text("take"), q) {
+        (Some("quantile"), None) => Err("take = \"quantile\" needs q, such as 0.99".to_owned()),
+        (Some("quantile"), Some(q)) if !(q > 0.0 && q <= 1.0) => {
+            Err(format!("q = {q}: expected a number above 0 and at most 1, such as 0.99"))
+        }
+        (Some(take), Some(_)) if take != "quantile" => {
+            Err(format!("q is for take = \"quantile\", not {take}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The unit of a series, and the one in which its value is observed: that of the name in conditions.
+struct Units {
+    series: Unit,
+    observed: Unit,
+}
+
+fn units(item: &Args) -> Result<Units, String> {
+    let (name, select) = (item.text("name").unwrap_or_default(), item.text("select").unwrap_or_default());
+    let take = item.text("take").unwrap_or_default();
+    let metric = select.split('{').next().unwrap_or_default().trim();
+    let series = match item.text("unit") {
+        Some(unit) => unit.parse().map_err(|error| format!("unit: {error}"))?,
+        None if take == "rate" => Unit::None,
+        None => unit_of_metric_name(metric).unwrap_or(match take {
+            "counter" | "delta" => Unit::Count,
+            _ => Unit::None,
+        }),
+    };
+    let own = unit_of_metric_name(name);
+    match own {
+        None => Ok(Units { series, observed: series }),
+        // Nobody says what the series is in: then the name does.
+        Some(own) if series == Unit::None => Ok(Units { series: own, observed: own }),
+        Some(own) if own.dimension() == series.dimension() => Ok(Units { series, observed: own }),
+        Some(own) => Err(format!(
+            "{name} says {own}, but {metric} is measured in {series} ({}): give it another name, or say the series' `unit`",
+            series.dimension()
+        )),
+    }
+}
+
+/// One entry of `series`.
+struct Wanted {
+    name: String,
+    select: String,
+    take: String,
+    selector: Selector,
+    units: Units,
+    q: f64,
+    bound_is_enough: bool,
+}
+
+impl Wanted {
+    fn new(item: &Args) -> Result<Wanted, String> {
+        let select = item.text("select").unwrap_or_default();
+        let selector = Selector::parse(select).map_err(|error| format!("select = {error}"))?;
+        let take = item.text("take").unwrap_or_default();
+        if take == "quantile" && selector.names("le") {
+            return Err(format!(
+                "select = `{select}`: a quantile needs all buckets: expected no matcher of `le`"
+            ));
+        }
+        Ok(Wanted {
+            name: item.text("name").unwrap_or_default().to_owned(),
+            select: select.to_owned(),
+            take: take.to_owned(),
+            selector,
+            units: units(item)?,
+            q: item.number("q").unwrap_or(f64::NAN),
+            bound_is_enough: item.text("beyond") == Some("bound"),
+        })
+    }
+
+    /// Whether it takes two scrapes.
+    fn compares(&self) -> bool {
+        matches!(self.take.as_str(), "delta" | "rate" | "quantile")
+    }
+
+    fn take(&self, number: usize, before: Option<&Scrape>, after: &Scrape) -> Taken {
+        let now = &after.picked[number];
+        let nothing = Picked::default();
+        let then = before.map_or(&nothing, |before| &before.picked[number]);
+        match self.take.as_str() {
+            "gauge" => now.gauge(false),
+            "gauge_min" => now.gauge(true),
+            "counter" => now.counter(),
+            "quantile" => now.quantile(then, self.q),
+            "rate" => {
+                let seconds = before.map_or(f64::NAN, |before| (after.at - before.at).as_secs_f64());
+                let mut taken = now.delta(then);
+                if let TakenValue::Number(rise) = taken.value {
+                    taken.value = TakenValue::Number(rise / seconds);
+                }
+                taken
+            }
+            _ => now.delta(then),
+        }
+    }
+
+    /// What is observed, and what is worth knowing of it.
+    fn reading(&self, taken: &Taken) -> (Reading, Vec<String>) {
+        let mut notes = taken.notes.clone();
+        let number = |value: f64| {
+            let Units { series, observed } = self.units;
+            Quantity::new(value, series)
+                .convert(observed)
+                .map_or(Reading::Missing, |seen| Reading::number(seen.value, observed))
+        };
+        let reading = match taken.value {
+            TakenValue::Number(value) => {
+                if !value.is_finite() {
+                    notes.push(format!("{value} is no value to judge"));
+                }
+                number(value)
+            }
+            TakenValue::Above(bound) => {
+                let highest = Quantity::new(bound, self.units.series);
+                notes.push(format!(
+                    "the {} quantile is above {highest}, the highest bucket of {}: how far is not known; add buckets",
+                    self.q, self.selector.name
+                ));
+                if self.bound_is_enough { number(bound) } else { Reading::Missing }
+            }
+            TakenValue::NoEvents => Reading::NoEvents,
+            TakenValue::Missing => {
+                if notes.is_empty() {
+                    notes.push(format!("no series matches {}", self.select));
+                }
+                Reading::Missing
+            }
+        };
+        (reading, notes)
+    }
+}
+
+/// What was wanted of one page.
+struct Scrape {
+    /// When it was asked for.
+    at: Instant,
+    /// How many values it had.
+    count: usize,
+    /// By the order of `series`.
+    picked: Vec<Picked>,
+}
+
+fn scrape(
+    args: &Args,
+    context: &Context<'_>,
+    endpoint: Option<&crate::model::Endpoint>,
+    url: &str,
+    wanted: &[Wanted],
+) -> Result<Scrape, ProbeError> {
+    let at = Instant::now();
+    let answer = http::ask(args, context, endpoint, url, LONGEST)?;
+    let shown = context.redactor.text(url).into_owned();
+    let told = |what: String| ProbeError(format!("{shown}: {what}"));
+    let page = std::str::from_utf8(&answer.body).map_err(|error| {
+        told(format!("expected a metrics page in text, seen bytes that are none: {error}"))
+    })?;
+    if answer.status != 200 {
+        let head = declared::head(&context.redactor.text(page));
+        return Err(told(format!(
+            "expected status 200 and a metrics page, seen {} and `{head}`",
+            answer.status
+        )));
+    }
+    if !answer.delimited && !page.ends_with('\n') {
+        // The server closed the connection in the middle of a line: its last number may be half of one.
+        return Err(told(
+            "expected a page that ends with a line feed, seen one that may be cut off".to_owned(),
+        ));
+    }
+    let openmetrics =
+        answer.content_type.is_some_and(|kind| kind.starts_with("application/openmetrics-text"));
+    let (count, picked) =
+        read(page, wanted, openmetrics).map_err(|what| told(context.redactor.text(&what).into_owned()))?;
+    Ok(Scrape { at, count, picked })
+}
+
+/// Picks what is wanted out of a page; also tells how many values it has.
+fn read(page: &str, wanted: &[Wanted], openmetrics: bool) -> Result<(usize, Vec<Picked>), String> {
+    let mut count = 0;
+    let mut picked = vec![Picked::default(); wanted.len()];
+    let mut ended = false;
+    for line in lines(page) {
+        match line.map_err(|error| format!("not a metrics page: {error}"))? {
+            Line::Sample(sample) => {
+                count += 1;
+                for (wanted, picked) in wanted.iter().zip(&mut picked) {
+                    let buckets = wanted.take == "quantile";
+                    picked.add(&wanted.selector, buckets, &sample).map_err(|error| error.to_string())?;
+                }
+            }
+            Line::Kind { family, kind } => check_kind(&family, kind, wanted)?,
+            Line::End => ended = true,
+        }
+    }
+    if openmetrics && !ended {
+        return Err(
+            "expected # EOF at the end of an OpenMetrics page, seen one that may be cut off".to_owned()
+        );
+    }
+    Ok((count, picked))
+}
+
+/// A gauge that falls is not a counter that was reset: its rise would be any number.
+fn check_kind(family: &str, kind: &str, wanted: &[Wanted]) -> Result<(), String> {
+    let as_counter = |wanted: &&Wanted| matches!(wanted.take.as_str(), "counter" | "delta" | "rate");
+    let named = |wanted: &&Wanted| wanted.selector.name == family;
+    match wanted.iter().filter(named).find(as_counter) {
+        Some(wanted) if kind == "gauge" => Err(format!(
+            "{family} is a gauge, and {} takes it as a {}: expected a counter; take it as a gauge",
+            wanted.name, wanted.take
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until the window is over.
+fn wait(window: Duration, since: Instant, context: &Context<'_>) -> Result<(), ProbeError> {
+    let left = window.saturating_sub(since.elapsed());
+    if left >= context.remaining() {
+        return Err(ProbeError(format!(
+            "a window of {window:?} does not fit into the {:?} that are left: expected a longer `timeout` or a shorter `window`",
+            context.remaining()
+        )));
+    }
+    if context.cancel.pause(left) {
+        let why = context.cancel.why().unwrap_or("asked to");
+        return Err(ProbeError(format!("not measured, as the run is being ended ({why})")));
+    }
+    Ok(())
+}
