@@ -347,7 +347,7 @@ mod tests {
         let text = "# HELP http_requests_total The \\\\ total\n# TYPE http_requests_total counter\n\
             http_requests_total{method=\"post\",code=\"200\"} 1027 1395066363000\n\n\
             # a comment\n#also\n  spaced { a = \"1\" , b=\"\", } 1.7560473e+07\n\
-            esc{path=\"C:\\\\DIR\\n\\\"x\\\" \\d\"} -3.14\ninf +Inf\nless -inf -1\nx:y 5.";
+            esc{path=\"C:\\\\DIR\\n\\\"x\\\" \\d\"} -3.5\ninf +Inf\nless -inf -1\nx:y 5.";
         assert_eq!(
             read(text),
             [
