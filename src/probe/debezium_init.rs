@@ -43,6 +43,7 @@ const FIELDS: &[Field] = &[
         "\"60s\"",
         "how long each connector may take to be applied, and then to run",
     ),
+    Field::optional("connect_url", FieldKind::Text, "Recorded in the evidence."),
 ];
 
 /// The fields' defaults.
