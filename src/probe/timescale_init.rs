@@ -264,8 +264,7 @@ impl Init<'_> {
             done.map_err(|error| format!("{}{at}: {error}", file.path.display()))?;
             self.report.applied += 1;
         }
-        let names = |tables: &[Table]| tables.iter().map(|table| table.name.clone()).collect::<Vec<_>>();
-        self.report.existed = names(&before);
+        self.report.existed = before.iter().map(|table| table.name.clone()).collect();
         let new =
             self.asked.tables.iter().filter(|table| before.iter().all(|there| there.name != table.name));
         self.report.created = new.map(|table| table.name.clone()).collect();

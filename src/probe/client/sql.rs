@@ -205,9 +205,8 @@ impl<'t> Lexer<'t> {
         let quote = chars.next().map_or('\'', |(_, c)| c);
         let kind = if quote == '\'' { Kind::Text } else { Kind::Name };
         while let Some((offset, c)) = chars.next() {
-            if c == '\\' && escapes {
-                chars.next();
-            } else if c == quote && self.rest()[offset + 1..].starts_with(quote) {
+            let doubled = c == quote && self.rest()[offset + 1..].starts_with(quote);
+            if doubled || (c == '\\' && escapes) {
                 chars.next();
             } else if c == quote {
                 self.at += offset + 1;
