@@ -165,12 +165,14 @@ fn help_of_inits_has_the_flags_of_the_runbook() {
     let desk = Desk::new();
     let flags = |verb: &[&str]| {
         let help = desk.run(&[verb, &["--help"]].concat()).with_code(0).stdout;
-        let words = help.split_whitespace().filter(|word| word.starts_with("--")).map(|word| {
-            word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-').to_owned()
-        });
+        let words = help
+            .split_whitespace()
+            .filter(|word| word.starts_with("--"))
+            .map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-').to_owned());
         words.collect::<std::collections::BTreeSet<_>>()
     };
-    let common = ["--compose-file", "--project-name", "--env-file", "--output-file", "--execute", "--dry-run"];
+    let common =
+        ["--compose-file", "--project-name", "--env-file", "--output-file", "--execute", "--dry-run"];
     let cases: [(&[&str], &[&str]); 4] = [
         (
             &["init", "kafka"],
@@ -186,7 +188,13 @@ fn help_of_inits_has_the_flags_of_the_runbook() {
         (&["init", "clickhouse"], &["--schema-dir", "--clickhouse-db", "--clickhouse-service"]),
         (
             &["init", "timescale"],
-            &["--schema-dir", "--schema-file", "--timescale-db", "--timescale-user", "--expected-table-count"],
+            &[
+                "--schema-dir",
+                "--schema-file",
+                "--timescale-db",
+                "--timescale-user",
+                "--expected-table-count",
+            ],
         ),
         (&["bootstrap"], &["--profile", "--action", "--docker-bin", "--health-wait-timeout-sec"]),
     ];
@@ -197,7 +205,13 @@ fn help_of_inits_has_the_flags_of_the_runbook() {
         }
     }
     let debezium = flags(&["init", "debezium"]);
-    for flag in ["--connect-url", "--trading-core-connector-file", "--ops-audit-connector-file", "--output-file", "--execute"] {
+    for flag in [
+        "--connect-url",
+        "--trading-core-connector-file",
+        "--ops-audit-connector-file",
+        "--output-file",
+        "--execute",
+    ] {
         assert!(debezium.contains(flag), "init debezium has no {flag}; it has {debezium:?}");
     }
 }
@@ -274,7 +288,10 @@ fn a_mistake_leaves_no_evidence() {
 fn the_schema_is_the_one_in_the_documents() {
     let schema = Desk::new().run(&["schema"]).with_code(0);
     let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/profile.schema.json"));
-    assert!(schema.stdout == kept.expect("it is there"), "write it anew: cutproof schema > docs/profile.schema.json");
+    assert!(
+        schema.stdout == kept.expect("it is there"),
+        "write it anew: cutproof schema > docs/profile.schema.json"
+    );
 }
 
 #[test]
@@ -300,7 +317,8 @@ fn a_plan_is_listed_without_a_service() {
 #[test]
 fn every_profile_of_the_repository_is_sound() {
     let desk = Desk::new();
-    let gates = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("gates")).expect("there are profiles");
+    let gates =
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("gates")).expect("there are profiles");
     let mut seen = 0;
     for profile in gates.flatten().map(|entry| entry.path()) {
         let name = profile.file_stem().expect("a name").to_str().expect("UTF-8").to_owned();
@@ -384,17 +402,29 @@ fn a_dry_run_needs_no_service_and_says_simulated_everywhere() {
     }
     let topics = run.env("kafka_topic_init_result.env");
     assert_eq!(topics["KAFKA_TOPIC_INIT_DRY_RUN"], "1");
-    let steps: Vec<_> = topics.iter().filter(|(key, _)| key.ends_with("_STATUS")).map(|(_, value)| value).collect();
+    let steps: Vec<_> =
+        topics.iter().filter(|(key, _)| key.ends_with("_STATUS")).map(|(_, value)| value).collect();
     assert_eq!(steps, ["simulated_ok"; 4]);
     for case in run.junit().test_suites.iter().flat_map(|suite| &suite.test_cases) {
         assert!(matches!(case.status, quick_junit::TestCaseStatus::Skipped { .. }), "{:?}", case.name);
     }
-    assert!(run.ended.stdout.lines().last().is_some_and(|line| line.starts_with("DRY RUN")), "{}", run.ended.stdout);
+    assert!(
+        run.ended.stdout.lines().last().is_some_and(|line| line.starts_with("DRY RUN")),
+        "{}",
+        run.ended.stdout
+    );
     assert!(!desk.path("state").exists(), "a dry run makes no folder for engines");
     // The variable says the same as the flag.
     let evidence = desk.evidence();
-    let mut command = desk.cutproof(&["gates", "run", "--profile", &profile, "--evidence-dir", &argument(&evidence)]);
-    let by_variable = common::Run::of(common::ended({ command.env("CUTPROOF_DRY_RUN", "1"); command }), &evidence);
+    let mut command =
+        desk.cutproof(&["gates", "run", "--profile", &profile, "--evidence-dir", &argument(&evidence)]);
+    let by_variable = common::Run::of(
+        common::ended({
+            command.env("CUTPROOF_DRY_RUN", "1");
+            command
+        }),
+        &evidence,
+    );
     assert_eq!(by_variable.with_code(0).summary["verdict"], "simulated");
 }
 
@@ -434,7 +464,10 @@ fn an_init_is_a_dry_run_that_prints_the_path_of_its_evidence() {
     assert_eq!(values["KAFKA_TOPIC_INIT_TOTAL_STEPS"], "12");
     assert_eq!(values["KAFKA_TOPIC_INIT_BOOTSTRAP_SERVER"], "kafka:9092");
     let names: Vec<_> = (1..=12).map(|n| values[&format!("STEP_{n}_NAME")].as_str()).collect();
-    assert_eq!(names[..3], ["create_market.ticks.v1", "verify_market.ticks.v1", "create_quant_hft_pg.trading_core.orders"]);
+    assert_eq!(
+        names[..3],
+        ["create_market.ticks.v1", "verify_market.ticks.v1", "create_quant_hft_pg.trading_core.orders"]
+    );
     assert!((1..=12).all(|n| values[&format!("STEP_{n}_STATUS")] == "simulated_ok"));
 }
 
@@ -511,7 +544,8 @@ fn a_file_that_an_init_is_given_must_be_there_also_in_a_dry_run() {
 #[test]
 fn an_init_with_nothing_listening_fails_soon_and_names_its_first_step() {
     let desk = Desk::new();
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let free =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let (server, output) = (free.to_string(), argument(&desk.path("kafka.env")));
     let began = Instant::now();
     let evidence = argument(&desk.evidence());
@@ -560,7 +594,8 @@ fn a_dry_run_never_replaces_the_evidence_of_a_real_run() {
     let desk = Desk::new();
     let output = desk.path("kafka.env");
     let (evidence, to) = (argument(&desk.evidence()), argument(&output));
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let free =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let server = free.to_string();
     let flags = ["--kafka-topics", "a", "--output-file", &to, "--evidence-dir", &evidence];
     let at = ["--kafka-bootstrap-server", &server];

@@ -18,15 +18,17 @@ impl Plan {
     fn of(profile: &str) -> Plan {
         let text = std::fs::read_to_string(profile).expect("the profile is there");
         let profile = DeTable::parse(&text).expect("the profile is TOML");
-        let gates = profile.get_ref()["gate"].get_ref().as_array().expect("a list of gates").iter().map(|gate| {
-            let gate = gate.get_ref().as_table().expect("a gate is a table");
-            let texts = |name: &str| -> Vec<String> {
-                let list = gate.get(name).and_then(|list| list.get_ref().as_array()).into_iter().flatten();
-                list.map(|item| item.get_ref().as_str().expect("a text").to_owned()).collect()
-            };
-            let id = gate["id"].get_ref().as_str().expect("a gate has an id").to_owned();
-            (id, (texts("uses").into_iter().collect(), texts("needs")))
-        });
+        let gates =
+            profile.get_ref()["gate"].get_ref().as_array().expect("a list of gates").iter().map(|gate| {
+                let gate = gate.get_ref().as_table().expect("a gate is a table");
+                let texts = |name: &str| -> Vec<String> {
+                    let list =
+                        gate.get(name).and_then(|list| list.get_ref().as_array()).into_iter().flatten();
+                    list.map(|item| item.get_ref().as_str().expect("a text").to_owned()).collect()
+                };
+                let id = gate["id"].get_ref().as_str().expect("a gate has an id").to_owned();
+                (id, (texts("uses").into_iter().collect(), texts("needs")))
+            });
         Plan(gates.collect())
     }
 
@@ -36,9 +38,17 @@ impl Plan {
         while verdicts.len() < self.0.len() {
             let before = verdicts.len();
             for (id, (_, needs)) in &self.0 {
-                if let Some(needed) = needs.iter().map(|need| verdicts.get(need).copied()).collect::<Option<Vec<_>>>() {
+                if let Some(needed) =
+                    needs.iter().map(|need| verdicts.get(need).copied()).collect::<Option<Vec<_>>>()
+                {
                     let blocked = needed.iter().any(|verdict| *verdict != "green");
-                    let verdict = if blocked { "blocked" } else if red(id) { "red" } else { "green" };
+                    let verdict = if blocked {
+                        "blocked"
+                    } else if red(id) {
+                        "red"
+                    } else {
+                        "green"
+                    };
                     verdicts.insert(id.clone(), verdict);
                 }
             }
@@ -58,9 +68,16 @@ impl Plan {
         let run = expect(run, &expected);
         for gate in run.with_verdict("error") {
             let reason = run.reason(gate);
-            assert!(services.iter().any(|service| reason.to_lowercase().contains(service)), "{gate}: {reason}");
+            assert!(
+                services.iter().any(|service| reason.to_lowercase().contains(service)),
+                "{gate}: {reason}"
+            );
         }
-        assert!(run.with_verdict("failed").is_empty(), "what can't be measured has not failed: {:#?}", run.gates());
+        assert!(
+            run.with_verdict("failed").is_empty(),
+            "what can't be measured has not failed: {:#?}",
+            run.gates()
+        );
         run
     }
 
@@ -215,7 +232,9 @@ impl Connect<'_> {
         then();
         self.put(connector, "resume");
         let wanted = ("RUNNING".to_owned(), state.to_owned());
-        expect_soon(&format!("the connector runs, and its task is {state}"), || self.state(connector) == wanted);
+        expect_soon(&format!("the connector runs, and its task is {state}"), || {
+            self.state(connector) == wanted
+        });
     }
 
     /// Makes the task's slot in the database anew, behind its back: it can't go on where it was.

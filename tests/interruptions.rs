@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Desk, Going, Run, argument, ended, expect_soon, expect_whole_files, journal, run_folder, signal};
+use common::{
+    Desk, Going, Run, argument, ended, expect_soon, expect_whole_files, journal, run_folder, signal,
+};
 use rustix::process::{Signal, geteuid};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -69,7 +71,9 @@ impl Waiting {
         let desk = Desk::new();
         let (profile, evidence) = (desk.write("waiting.toml", WAITING), desk.evidence());
         let going = desk.start(&["rehearse", "--profile", &profile, "--evidence-dir", &argument(&evidence)]);
-        expect_soon("the gate waits", || run_folder(&evidence).is_some_and(|run| journal_says(&run, "attempt_ended")));
+        expect_soon("the gate waits", || {
+            run_folder(&evidence).is_some_and(|run| journal_says(&run, "attempt_ended"))
+        });
         let began: BTreeSet<_> = desk.processes().into_keys().collect();
         assert!(began.len() >= 3, "holder, worker and Redis: {:#?}", desk.processes());
         Waiting { desk, evidence, going, began }
@@ -92,7 +96,8 @@ impl Waiting {
         let events = events(&folder);
         assert_eq!(events.first().map(String::as_str), Some("run_started"));
         assert!(!events.iter().any(|event| event == "run_ended"), "{events:?}");
-        let files: Vec<_> = fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+        let files: Vec<_> =
+            fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(files, ["journal.jsonl"]);
     }
 }
@@ -122,11 +127,18 @@ fn a_run_that_is_told_to_end_does_so_in_order_and_says_interrupted() {
         assert_eq!(run.verdict("answers"), "passed");
         assert_ne!(run.verdict("waits"), "passed");
         assert_eq!(run.verdict("behind"), "skipped");
-        assert!(run.reason("behind").contains(name) || run.reason("behind").contains("waits"), "{:?}", run.gates());
+        assert!(
+            run.reason("behind").contains(name) || run.reason("behind").contains("waits"),
+            "{:?}",
+            run.gates()
+        );
         run.expect_junit_agrees();
         let junit = run.junit();
         assert!(junit.test_suites.iter().map(|suite| suite.errors + suite.failures).sum::<usize>() > 0);
-        assert_eq!(events(&run.folder).iter().rev().take(2).collect::<Vec<_>>(), ["run_ended", "interrupted"]);
+        assert_eq!(
+            events(&run.folder).iter().rev().take(2).collect::<Vec<_>>(),
+            ["run_ended", "interrupted"]
+        );
         let last = run.ended.stdout.lines().rfind(|line| line.starts_with("INTERRUPTED"));
         assert!(last.is_some_and(|line| line.contains(name)), "{}", run.ended.stdout);
         expect_whole_files(&run.folder);
@@ -155,7 +167,8 @@ fn nothing_is_left_of_a_run_whose_worker_is_killed() {
 fn a_run_that_nobody_listens_to_writes_its_evidence() {
     let desk = Desk::new();
     let (profile, evidence) = (desk.write("short.toml", SHORT), desk.evidence());
-    let mut command = desk.cutproof(&["rehearse", "--profile", &profile, "--evidence-dir", &argument(&evidence)]);
+    let mut command =
+        desk.cutproof(&["rehearse", "--profile", &profile, "--evidence-dir", &argument(&evidence)]);
     let err = File::create(desk.path("err")).expect("a file of ours");
     let mut going = Going::start(command.stdout(Stdio::piped()).stderr(err));
     drop(going.child().stdout.take());
@@ -173,12 +186,14 @@ fn a_run_that_nobody_listens_to_writes_its_evidence() {
 fn a_closed_standard_error_ends_nothing() {
     let desk = Desk::new();
     let (profile, evidence) = (desk.write("short.toml", SHORT), desk.evidence());
-    let mut command = desk.cutproof(&["rehearse", "--profile", &profile, "--evidence-dir", &argument(&evidence)]);
+    let mut command =
+        desk.cutproof(&["rehearse", "--profile", &profile, "--evidence-dir", &argument(&evidence)]);
     let out = File::create(desk.path("out")).expect("a file of ours");
     let mut going = Going::start(command.stdout(out).stderr(Stdio::piped()));
     drop(going.child().stderr.take());
     let code = going.end().code();
-    let run = Run::of(common::Ended { code, stdout: desk.read("out"), stderr: String::new() }, &evidence).with_code(0);
+    let run = Run::of(common::Ended { code, stdout: desk.read("out"), stderr: String::new() }, &evidence)
+        .with_code(0);
     assert_eq!(run.summary["verdict"], "passed");
 }
 

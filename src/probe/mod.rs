@@ -14,7 +14,17 @@ mod declared;
 mod file;
 mod health;
 mod http;
-pub mod prometheus;
+mod kafka_init;
+mod kafka_lag;
+mod kafka_round_trip;
+mod kafka_topics;
+mod placeholder;
+mod postgres_query;
+mod postgres_schema;
+mod prometheus;
+mod redis_keys;
+mod redis_ping;
+mod redis_round_trip;
 mod tcp;
 mod timescale_init;
 
@@ -211,7 +221,31 @@ pub trait Steps {
 
 /// All probes, by name.
 pub fn registry() -> &'static [&'static dyn Probe] {
-    &[&command::Command, &file::File, &http::Http, &prometheus::Prometheus, &tcp::Tcp]
+    &[
+        &cdc::Cdc,
+        &clickhouse_ingest::ClickhouseIngest,
+        &clickhouse_init::ClickhouseInit,
+        &clickhouse_query::ClickhouseQuery,
+        &clickhouse_schema::ClickhouseSchema,
+        &command::Command,
+        &connector::Connector,
+        &debezium_init::DebeziumInit,
+        &file::File,
+        &health::Health,
+        &http::Http,
+        &kafka_init::KafkaInit,
+        &kafka_lag::KafkaLag,
+        &kafka_round_trip::KafkaRoundTrip,
+        &kafka_topics::KafkaTopics,
+        &postgres_query::PostgresQuery,
+        &postgres_schema::PostgresSchema,
+        &prometheus::Prometheus,
+        &redis_keys::RedisKeys,
+        &redis_ping::RedisPing,
+        &redis_round_trip::RedisRoundTrip,
+        &tcp::Tcp,
+        &timescale_init::TimescaleInit,
+    ]
 }
 
 /// The probe of a name.

@@ -242,7 +242,8 @@ pub struct Ended {
 
 /// Runs a program to its end.
 pub fn ended(command: Command) -> Ended {
-    let output = assert_cmd::Command::from_std(command).timeout(PATIENCE).output().expect("it can be started");
+    let output =
+        assert_cmd::Command::from_std(command).timeout(PATIENCE).output().expect("it can be started");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
@@ -275,7 +276,8 @@ pub struct Run {
 impl Run {
     #[track_caller]
     pub fn of(ended: Ended, evidence: &Path) -> Run {
-        let folder = run_folder(evidence).unwrap_or_else(|| panic!("no run in {}: {ended:#?}", evidence.display()));
+        let folder =
+            run_folder(evidence).unwrap_or_else(|| panic!("no run in {}: {ended:#?}", evidence.display()));
         let summary = fs::read_to_string(folder.join("summary.json"));
         let summary = summary.unwrap_or_else(|error| panic!("summary.json: {error}: {ended:#?}"));
         Run { ended, summary: serde_json::from_str(&summary).expect("summary.json is JSON"), folder }
@@ -331,7 +333,8 @@ impl Run {
     pub fn expect_junit_agrees(&self) {
         let junit = self.junit();
         let cases = junit.test_suites.iter().flat_map(|suite| &suite.test_cases);
-        let gates = cases.filter(|case| !case.classname.as_ref().is_some_and(|name| name.as_str().ends_with(".run")));
+        let gates =
+            cases.filter(|case| !case.classname.as_ref().is_some_and(|name| name.as_str().ends_with(".run")));
         let told: BTreeMap<_, _> = gates.map(|case| (case.name.as_str(), in_junit(&case.status))).collect();
         let seen = self.gates().into_iter().map(|(id, (verdict, _))| match verdict {
             "inconclusive" => (id, "error"),
@@ -339,8 +342,12 @@ impl Run {
         });
         assert_eq!(told, seen.collect::<BTreeMap<_, _>>());
         for suite in &junit.test_suites {
-            let count = |what: &str| suite.test_cases.iter().filter(|case| in_junit(&case.status) == what).count();
-            assert_eq!((suite.tests, suite.failures, suite.errors), (suite.test_cases.len(), count("failed"), count("error")));
+            let count =
+                |what: &str| suite.test_cases.iter().filter(|case| in_junit(&case.status) == what).count();
+            assert_eq!(
+                (suite.tests, suite.failures, suite.errors),
+                (suite.test_cases.len(), count("failed"), count("error"))
+            );
         }
     }
 }
@@ -386,7 +393,10 @@ pub fn journal(folder: &Path) -> Vec<Value> {
 pub fn expect_whole_files(folder: &Path) {
     for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        assert!(!name.starts_with('.') && !name.ends_with(".part") && !name.ends_with(".tmp"), "half a file: {name}");
+        assert!(
+            !name.starts_with('.') && !name.ends_with(".part") && !name.ends_with(".tmp"),
+            "half a file: {name}"
+        );
         assert!(entry.metadata().expect("a file").size() > 0, "{name} is empty");
     }
 }
@@ -407,7 +417,9 @@ impl Engines<'_> {
         let file = desk.read("state/cutproof/engines/test.json");
         let file: Value = serde_json::from_str(&file).expect("the engines' file is JSON");
         let services = file["services"].as_array().expect("a list of services").iter();
-        let pid = |service: &Value| Some((service["name"].as_str()?.to_owned(), service["pid"].as_i64()?.try_into().ok()?));
+        let pid = |service: &Value| {
+            Some((service["name"].as_str()?.to_owned(), service["pid"].as_i64()?.try_into().ok()?))
+        };
         let pids = services.map(|service| pid(service).expect("each has a name and a process")).collect();
         Engines { desk, variables: env(&up.stdout), pids }
     }

@@ -1,7 +1,7 @@
 //! Builds an installation in a folder: fetches, checks, unpacks, and makes the templates and the class data.
 //! What makes it appear whole is not its business.
 
-use super::command::{self, CommandError};
+use super::command::{CommandError, Helper, quote, tail};
 use super::exercise;
 use super::install::{InstallError, Installed, remove};
 use super::jvm;
@@ -99,7 +99,8 @@ impl Build<'_> {
     ) -> Result<(), CommandError> {
         let log = self.root.join("logs").join(format!("{name}.log"));
         command.current_dir(self.root);
-        command::run(name, command, &log, limit, &mut || {
+        let helper = Helper { what: name, worker: self.worker, log: &log, limit };
+        helper.run(command, &mut || {
             told(&log);
             self.going()
         })
@@ -196,7 +197,11 @@ impl Build<'_> {
         self.progress.at(Phase::Templates, 1, 2);
         let (server, template) = (self.root.join("postgres"), self.root.join("template/postgres"));
         let log = self.root.join("logs/initdb.log");
-        postgres::make_template(&server, &template, &log, LOCAL).map_err(unusable)?;
+        let helper = Helper { what: "initdb", worker: self.worker, log: &log, limit: LOCAL };
+        postgres::make_template(&server, &template, &helper).map_err(|failure| {
+            let seen = format!("{}; {} ends with\n{}", failure.seen, log.display(), quote(&tail(&log)));
+            unusable(Failure { seen, ..failure })
+        })?;
         self.progress.at(Phase::Templates, 2, 2);
         self.progress.done(Phase::Templates, start.elapsed());
         Ok(())

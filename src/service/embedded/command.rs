@@ -1,11 +1,15 @@
 //! Runs one helper program to its end (Maven, npm, javac, tar, initdb), with its output in a log file and a deadline.
 
+use crate::process::{Enlisted, Worker, enlist};
+use rustix::process::{Signal, kill_process_group};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(10);
+/// How long what was killed may take to be gone.
+const LAST: Duration = Duration::from_secs(3);
 /// How many lines of a log are shown in an error.
 const TAIL: usize = 20;
 
@@ -23,41 +27,58 @@ pub struct CommandError {
     pub tail: Vec<String>,
 }
 
-/// Runs a program, with the standard input that it was given; `tick` is called while it runs, and ends it by saying false.
-///
-/// # Errors
-/// Where it does not start, fails, or is not over after `limit`.
-pub fn run(
-    what: &str,
-    command: &mut Command,
-    log: &Path,
-    limit: Duration,
-    tick: &mut dyn FnMut() -> bool,
-) -> Result<(), CommandError> {
-    let failed =
-        |how: String| CommandError { what: what.to_owned(), how, log: log.to_owned(), tail: tail(log) };
-    let out = File::create(log).map_err(|error| failed(format!("has no log: {error}")))?;
-    let err = out.try_clone().map_err(|error| failed(format!("has no log: {error}")))?;
-    command.stdout(out).stderr(err);
-    let start = Instant::now();
-    let mut child = command.spawn().map_err(|error| {
-        failed(format!("did not start: {}: {error}", command.get_program().to_string_lossy()))
-    })?;
-    let ended = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if start.elapsed() < limit && tick() => std::thread::sleep(POLL),
-            Ok(None) => {
-                let why = if start.elapsed() < limit { "was told to end" } else { "was not over in time" };
-                // Both fail only where the program has just ended by itself.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(failed(format!("{why} after {:.0} s", start.elapsed().as_secs_f64())));
+/// How a helper is run.
+#[derive(Clone, Copy)]
+pub struct Helper<'a> {
+    /// Its name in errors.
+    pub what: &'a str,
+    /// The right to start it.
+    pub worker: Worker,
+    /// Where its output goes.
+    pub log: &'a Path,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+impl Helper<'_> {
+    /// Runs a program, with the standard input that it was given; `tick` is called while it runs, and ends it by
+    /// saying false.
+    ///
+    /// # Errors
+    /// Where it does not start, fails, or is not over in time.
+    pub fn run(&self, command: &mut Command, tick: &mut dyn FnMut() -> bool) -> Result<(), CommandError> {
+        let out = File::create(self.log).map_err(|error| self.failed(format!("has no log: {error}")))?;
+        let err = out.try_clone().map_err(|error| self.failed(format!("has no log: {error}")))?;
+        let start = Instant::now();
+        let mut child = enlist(&self.worker, command.stdout(out).stderr(err)).map_err(|error| {
+            self.failed(format!("did not start: {}: {error}", command.get_program().to_string_lossy()))
+        })?;
+        loop {
+            match child.exited() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(status)) => return Err(self.failed(exited(status))),
+                Ok(None) if start.elapsed() < self.limit && tick() => std::thread::sleep(POLL),
+                Ok(None) => return Err(self.end(&mut child, start)),
+                Err(error) => return Err(self.failed(format!("can't be waited for: {error}"))),
             }
-            Err(error) => return Err(failed(format!("can't be waited for: {error}"))),
         }
-    };
-    if ended.success() { Ok(()) } else { Err(failed(exited(ended))) }
+    }
+
+    fn end(&self, child: &mut Enlisted, start: Instant) -> CommandError {
+        let why = if start.elapsed() < self.limit { "was told to end" } else { "was not over in time" };
+        let how = format!("{why} after {:.0} s", start.elapsed().as_secs_f64());
+        // It may have ended by itself in between.
+        let _ = kill_process_group(child.pid(), Signal::KILL);
+        let killed = Instant::now();
+        while matches!(child.exited(), Ok(None)) && killed.elapsed() < LAST {
+            std::thread::sleep(POLL);
+        }
+        self.failed(how)
+    }
+
+    fn failed(&self, how: String) -> CommandError {
+        CommandError { what: self.what.to_owned(), how, log: self.log.to_owned(), tail: tail(self.log) }
+    }
 }
 
 /// How a process ended, in words.
@@ -126,7 +147,8 @@ mod tests {
     fn sh(script: &str, limit: Duration) -> Result<(), CommandError> {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        run("sh", Command::new("sh").args(["-c", script]).stdin(Stdio::null()), &log, limit, &mut || true)
+        let helper = Helper { what: "sh", worker: Worker::unheld().unwrap(), log: &log, limit };
+        helper.run(Command::new("sh").args(["-c", script]).stdin(Stdio::null()), &mut || true)
     }
 
     #[test]
@@ -150,13 +172,22 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_says_which() {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new("/nonexistent/initdb");
-        let limit = Duration::from_secs(60);
-        let error = run("initdb", &mut command, &folder.path().join("log"), limit, &mut || true).unwrap_err();
+        let (log, limit) = (folder.path().join("log"), Duration::from_secs(60));
+        let helper = Helper { what: "initdb", worker: Worker::unheld().unwrap(), log: &log, limit };
+        let error = helper.run(&mut Command::new("/nonexistent/initdb"), &mut || true).unwrap_err();
         assert!(
             error.to_string().contains("initdb did not start: /nonexistent/initdb: No such file"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_command_ends_when_its_caller_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, limit) = (folder.path().join("log"), Duration::from_secs(60));
+        let helper = Helper { what: "sleep", worker: Worker::unheld().unwrap(), log: &log, limit };
+        let error = helper.run(Command::new("sleep").arg("600"), &mut || false).unwrap_err();
+        assert!(error.to_string().contains("sleep was told to end after 0 s"), "{error}");
     }
 
     #[test]

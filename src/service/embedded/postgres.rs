@@ -1,7 +1,7 @@
 //! PostgreSQL with logical decoding, for one run: nothing is synced to the disk. As another user where we are root.
 
 use super::account::{self, Account, Folder, Sharing, copy};
-use super::command;
+use super::command::Helper;
 use super::launch::{Failure, Launch, Place, Prepared, Watch, at, clean};
 use super::start::EngineSource;
 use super::tools;
@@ -112,7 +112,8 @@ impl Postgres {
                 self.admin = secret()?;
                 let limit = place.deadline.saturating_duration_since(std::time::Instant::now());
                 let going = &mut || !place.stopping.load(Ordering::Relaxed);
-                initdb(bin, &self.data, &self.admin, account, &place.log, limit, going)
+                let helper = Helper { what: "initdb", worker: place.worker, log: &place.log, limit };
+                initdb(bin, &self.data, &self.admin, account, &helper, going)
             }
         }
     }
@@ -233,12 +234,7 @@ fn identify(endpoint: &Endpoint, patience: Duration) -> Result<(String, [(String
 const PASSWORD: &str = "password";
 
 /// Makes the folder that each start copies: `pgdata` and the admin's password.
-pub(super) fn make_template(
-    server: &Path,
-    template: &Path,
-    log: &Path,
-    limit: Duration,
-) -> Result<(), Failure> {
+pub(super) fn make_template(server: &Path, template: &Path, helper: &Helper<'_>) -> Result<(), Failure> {
     let account = Account::for_postgres().map_err(|error| Failure::new("a user for PostgreSQL", error))?;
     std::fs::create_dir_all(template).map_err(at(template))?;
     let password = secret()?;
@@ -246,33 +242,27 @@ pub(super) fn make_template(
     write_private(&kept, password.reveal()).map_err(at(&kept))?;
     let target = template.join("pgdata");
     let Some(account) = account else {
-        initdb(&server.join("bin"), &target, &password, None, log, limit, &mut || true)?;
-        return add_spare(&server.join("bin"), &target, None, log, limit);
+        initdb(&server.join("bin"), &target, &password, None, helper, &mut || true)?;
+        return add_spare(&server.join("bin"), &target, None, helper);
     };
     let folder = Folder::new(Some(&account), &account::temp_folders())
         .map_err(|error| Failure::new("a folder for PostgreSQL", error))?;
     let (own, data) = (folder.path().join("server"), folder.path().join("pgdata"));
     copy(server, &own, Sharing::Linked).map_err(at(&own))?;
-    initdb(&own.join("bin"), &data, &password, Some(&account), log, limit, &mut || true)?;
-    add_spare(&own.join("bin"), &data, Some(&account), log, limit)?;
+    initdb(&own.join("bin"), &data, &password, Some(&account), helper, &mut || true)?;
+    add_spare(&own.join("bin"), &data, Some(&account), helper)?;
     copy(&data, &target, Sharing::Own).map_err(at(&target))
 }
 
 /// In single-user mode, which reads statements from its standard input.
-fn add_spare(
-    bin: &Path,
-    data: &Path,
-    account: Option<&Account>,
-    log: &Path,
-    limit: Duration,
-) -> Result<(), Failure> {
+fn add_spare(bin: &Path, data: &Path, account: Option<&Account>, helper: &Helper<'_>) -> Result<(), Failure> {
     let file = data.with_extension("sql");
     std::fs::write(&file, format!("CREATE DATABASE {SPARE}\n")).map_err(at(&file))?;
     let mut command = as_account(&bin.join("postgres"), account);
     command.arg("--single").arg("-D").arg(data).args(["-c", "fsync=off", "template1"]);
     command.stdin(File::open(&file).map_err(at(&file))?);
-    command::run("postgres", &mut command, log, limit, &mut || true)
-        .map_err(|error| Failure::new("a spare database", error))?;
+    let made = Helper { what: "postgres --single", ..*helper }.run(&mut command, &mut || true);
+    made.map_err(|error| Failure::new("a spare database by postgres --single", error.how))?;
     std::fs::remove_file(&file).map_err(at(&file))
 }
 
@@ -281,8 +271,7 @@ fn initdb(
     data: &Path,
     password: &Secret,
     account: Option<&Account>,
-    log: &Path,
-    limit: Duration,
+    helper: &Helper<'_>,
     going: &mut dyn FnMut() -> bool,
 ) -> Result<(), Failure> {
     std::fs::create_dir(data).map_err(at(data))?;
@@ -294,7 +283,7 @@ fn initdb(
     let mut command = as_account(&bin.join("initdb"), account);
     command.arg("-D").arg(data).args(["-U", ADMIN]).arg("--pwfile").arg(&file);
     command.args(["-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync", "--wal-segsize=1"]);
-    let made = command::run("initdb", &mut command, log, limit, going);
+    let made = helper.run(&mut command, going);
     std::fs::remove_file(&file).map_err(at(&file))?;
     made.map_err(|error| Failure::new("a data folder by initdb", error.how))
 }
