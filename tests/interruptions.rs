@@ -234,6 +234,29 @@ fn a_file_that_may_not_grow_is_an_error_and_not_green() {
     assert!(files.is_none_or(|files| files <= 1), "nothing but the journal may be there");
 }
 
+#[test]
+fn a_disk_that_runs_full_is_an_error_and_leaves_no_half_file() {
+    let desk = Desk::new();
+    let Some(small) = SmallDisk::of(&desk, "1200k") else { return };
+    let fill = r#"
+environment = "full"
+[[gate]]
+id = "fills-the-disk"
+phase = "infra"
+probe = "command"
+with = { shell = "cat /dev/zero > $disk/fill 2>&-; true" }
+"#;
+    let profile = desk.write("fill.toml", fill);
+    let line = "\"$@\" --evidence-dir \"$disk/evidence\"; code=$?; ls -A $disk/evidence/* >&2; exit $code";
+    let mut command = small.shell(line, &[env!("CARGO_BIN_EXE_cutproof"), "rehearse", "--profile", &profile]);
+    command.env("LC_ALL", "C");
+    let refused = ended(command).with_code(2);
+    assert!(refused.error().contains("No space left"), "{}", refused.stderr);
+    assert!(!refused.stdout.contains("PASSED"), "{}", refused.stdout);
+    let files: Vec<_> = refused.stderr.lines().rev().take_while(|line| !line.starts_with("error:")).collect();
+    assert_eq!(files, ["journal.jsonl"]);
+}
+
 /// A disk of a size, mounted for one command only, that holds the evidence.
 struct SmallDisk<'a> {
     desk: &'a Desk,
