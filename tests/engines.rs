@@ -266,13 +266,16 @@ fn an_engine_that_ends_at_once_shows_its_status_and_last_lines() {
 #[test]
 fn an_engine_that_hangs_is_an_error_at_its_limit_and_is_ended() {
     let folder = tempfile::tempdir().unwrap();
-    let hung = script(folder.path(), "echo $$ > pid; exec sleep 600");
+    let pid = folder.path().join("pid");
+    let hung = script(folder.path(), &format!("echo $$ > {}; exec sleep 600", pid.display()));
     let mut options = options();
     options.limit = Duration::from_millis(300);
     let requests = [request("cache", EngineKind::Redis(EngineSource::Path(hung)))];
     let running = start(&engines(), &requests, folder.path(), &options).unwrap();
     let error = running.wait("cache", Instant::now() + PATIENCE).unwrap_err().to_string();
     assert!(error.contains("when the time allowed was over"), "{error}");
+    let pid = std::fs::read_to_string(pid).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "process {pid} is still there");
 }
 
 #[test]

@@ -353,6 +353,8 @@ fn debezium(arguments: DebeziumArguments) -> super::Result<(Init, How)> {
         connector("ops_audit", &arguments.ops_audit_connector_file)?,
     ];
     let mut with = Args::default();
+    let url = given.as_ref().map(|(_, url)| url.clone()).or_else(|| connect.endpoint.clone());
+    with.set("connect_url", url);
     with.set("connectors", connectors.to_vec());
     let postgres = service(profile.as_ref(), ServiceKind::Postgres, "localhost:5432");
     let init = Init {

@@ -210,7 +210,7 @@ impl Row<'_> {
         let mut facts = Args::default();
         facts.set("id", self.unique.id.as_str());
         match cleaned {
-            Ok(0) => facts.set("left behind", "the delete found no row: does it ask for this run's {{id}}?"),
+            Ok(0) => facts.set("left_behind", "the delete found no row: does it ask for this run's {{id}}?"),
             Ok(_) => facts.set(
                 "written",
                 format!(
@@ -218,7 +218,7 @@ impl Row<'_> {
                     self.topic
                 ),
             ),
-            Err(why) => facts.set("left behind", format!("the row in PostgreSQL: {why}")),
+            Err(why) => facts.set("left_behind", format!("the row in PostgreSQL: {why}")),
         }
         Measurement { observations, facts, excerpt: String::new() }
     }

@@ -38,6 +38,9 @@ const FIELDS: &[Field] = &[
 /// Pause between two looks into the table. It bounds the precision of the delay.
 pub(super) const AGAIN: Duration = Duration::from_millis(10);
 
+/// A look that is given less time may come to its end before ClickHouse has answered, whatever ClickHouse does.
+const FAIR: Duration = Duration::from_secs(1);
+
 /// How much of the time is kept for cleaning up.
 pub(super) const CLEANING: Duration = Duration::from_secs(2);
 
@@ -86,6 +89,8 @@ impl Probe for ClickhouseIngest {
     fn check(&self, args: &Args) -> Result<(), BadArgs> {
         check_topic(args.text("topic").unwrap_or_default())
             .map_err(|message| BadArgs { field: "topic", message })?;
+        let key = args.text("key").map_or(Ok(()), Unique::check);
+        key.map_err(|message| BadArgs { field: "key", message })?;
         check_templates(args, &["record", "lookup", "cleanup"])
     }
 
@@ -134,7 +139,7 @@ impl Probe for ClickhouseIngest {
         if let Some(cleaned) = cleaned {
             observations.push(see("cleaned", Reading::bool(cleaned.is_ok() && arrived)));
             if let Err(why) = cleaned {
-                facts.set("left behind", context.redactor.text(&why.0).into_owned());
+                facts.set("left_behind", context.redactor.text(&why.0).into_owned());
             }
         }
         Ok(Measurement { observations, facts, excerpt: String::new() })
@@ -145,7 +150,7 @@ impl Probe for ClickhouseIngest {
 pub(super) fn check_templates(args: &Args, fields: &[&'static str]) -> Result<(), BadArgs> {
     for field in fields.iter().copied() {
         if let Some(text) = args.text(field) {
-            Unique::check(text).map_err(|message| BadArgs { field, message })?;
+            Unique::check_unique(text).map_err(|message| BadArgs { field, message })?;
         }
     }
     Ok(())
@@ -180,8 +185,13 @@ impl Lookup<'_> {
     /// The query fails, or the run is to stop.
     pub fn wait(&self, until: Instant) -> Result<bool, ProbeError> {
         loop {
-            if self.rows(until)? > 0 {
-                return Ok(true);
+            let left = until.saturating_duration_since(Instant::now());
+            match self.rows(until) {
+                Ok(0) => {}
+                Ok(_) => return Ok(true),
+                // Time was up before the last look had a fair chance; those before it found nothing.
+                Err(_) if left < FAIR && Instant::now() >= until => return Ok(false),
+                Err(error) => return Err(error),
             }
             if Instant::now() + AGAIN >= until {
                 return Ok(false);

@@ -79,8 +79,8 @@ fn report(status: Option<&Status>, context: &Context<'_>, source: &str) -> Measu
     ];
     let mut facts = Args::default();
     for (who, trace) in status.into_iter().flat_map(Status::traces) {
-        facts.set(&format!("{who} failed"), context.redactor.text(cause(trace)).into_owned());
-        facts.set(&format!("{who} trace"), excerpt(trace, context));
+        facts.set(&format!("{who}_failed"), context.redactor.text(cause(trace)).into_owned());
+        facts.set(&format!("{who}_trace"), excerpt(trace, context));
     }
     Measurement { observations, facts, excerpt: String::new() }
 }

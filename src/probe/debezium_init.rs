@@ -43,6 +43,7 @@ const FIELDS: &[Field] = &[
         "\"60s\"",
         "how long each connector may take to be applied, and then to run",
     ),
+    Field::optional("connect_url", FieldKind::Text, "Recorded in the evidence."),
 ];
 
 /// The fields' defaults.
@@ -128,6 +129,7 @@ impl Probe for DebeziumInit {
     }
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
+        self.check(args).map_err(|bad| ProbeError(bad.message))?;
         let endpoint = context.endpoint(ServiceKind::Connect)?;
         let mut work = Init {
             context,
@@ -305,7 +307,7 @@ impl Init<'_> {
     fn failed(&mut self, plan: &Plan, status: &Status) -> String {
         let Plan { key, name, .. } = plan;
         for (who, trace) in status.traces() {
-            self.facts.set(&format!("{key} {who} trace"), excerpt(trace, self.context));
+            self.facts.set(&format!("{key}_{who}_trace"), excerpt(trace, self.context));
         }
         let why = status.traces().map(|(_, trace)| cause(trace)).find(|why| !why.is_empty());
         let why = why.unwrap_or("it gives no trace");

@@ -104,6 +104,7 @@ impl Probe for KafkaInit {
     }
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
+        self.check(args).map_err(|bad| ProbeError(bad.message))?;
         let settings = Settings::of(args);
         let mut work = Init { settings, context, link: None, answers: BTreeMap::new(), mismatched: 0 };
         let steps = self.steps(args).map_err(ProbeError)?;

@@ -144,7 +144,7 @@ impl Trip<'_> {
         })?;
         if let Err(why) = &cleaned {
             let why = self.context.redactor.text(&why.0).into_owned();
-            measurement.facts.set("left behind", format!("topic {}: {why}", self.topic));
+            measurement.facts.set("left_behind", format!("topic {}: {why}", self.topic));
         }
         let reading = Reading::bool(cleaned.is_ok());
         measurement.observations.push(self.context.observed("cleaned", reading, self.link.at()));

@@ -87,6 +87,7 @@ impl Probe for KafkaTopics {
     }
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
+        self.check(args).map_err(|bad| ProbeError(bad.message))?;
         let endpoint = context.endpoint(ServiceKind::Kafka)?;
         let link = Link::open(context, endpoint, None, CONNECT_TIMEOUT)?;
         let names = args.texts("topics");

@@ -1,6 +1,7 @@
 //! Texts with `{{name}}` in them, and the unique values that probes which write put there.
 
 use super::Context;
+use crate::model::Stamp;
 
 /// Puts values in place of `{{name}}`; `value` gives the value of a name.
 ///
@@ -34,9 +35,6 @@ pub(super) struct Unique {
 }
 
 impl Unique {
-    /// Names that [`Unique::fill`] knows.
-    pub const NAMES: &'static str = "{{id}}, {{number}}, {{now_ms}} or {{now}}";
-
     /// New values for this run.
     pub fn new(context: &Context<'_>) -> Unique {
         let run = context.run.as_str().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-');
@@ -53,13 +51,7 @@ impl Unique {
     /// # Errors
     /// Another name, or a `{{` that is never closed.
     pub fn fill(&self, text: &str) -> Result<String, String> {
-        fill(text, &mut |name| match name {
-            "id" => Ok(self.id.clone()),
-            "number" => Ok(self.number.to_string()),
-            "now_ms" => Ok(self.now_ms.to_string()),
-            "now" => Ok(crate::model::Stamp::from_millis(self.now_ms).to_string()),
-            other => Err(format!("`{{{{{other}}}}}` is not known here: expected {}", Unique::NAMES)),
-        })
+        fill(text, &mut |name| self.value(name))
     }
 
     /// Whether the id or the number stands in these bytes, as a whole.
@@ -74,24 +66,47 @@ impl Unique {
         whole(&self.id) || whole(&self.number.to_string())
     }
 
-    /// Whether a text could be filled, and would be unique.
+    /// Whether a text could be filled.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn check(text: &str) -> Result<(), String> {
-        let mut unique = false;
-        fill(text, &mut |name| {
-            unique |= matches!(name, "id" | "number");
-            match name {
-                "id" | "number" | "now_ms" | "now" => Ok(String::new()),
-                other => Err(format!("`{{{{{other}}}}}` is not known here: expected {}", Unique::NAMES)),
-            }
-        })?;
-        if unique {
+        Unique::parts(text).map(drop)
+    }
+
+    /// Whether a text could be filled, and would then be like no other.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_unique(text: &str) -> Result<(), String> {
+        if Unique::parts(text)?.iter().any(|name| matches!(name.as_str(), "id" | "number")) {
             return Ok(());
         }
         Err("expected `{{id}}` or `{{number}}` in it: without one, another run's row could be taken for this one's"
             .to_owned())
+    }
+
+    /// The names in a text, each of them known.
+    fn parts(text: &str) -> Result<Vec<String>, String> {
+        let example = Unique { id: String::new(), number: 0, now_ms: 0 };
+        let mut names = Vec::new();
+        fill(text, &mut |name| {
+            names.push(name.to_owned());
+            example.value(name)
+        })?;
+        Ok(names)
+    }
+
+    fn value(&self, name: &str) -> Result<String, String> {
+        match name {
+            "id" => Ok(self.id.clone()),
+            "number" => Ok(self.number.to_string()),
+            "now_ms" => Ok(self.now_ms.to_string()),
+            "now" => Ok(Stamp::from_millis(self.now_ms).to_string()),
+            other => Err(format!(
+                "`{{{{{other}}}}}` is not known here: expected {{{{id}}}}, {{{{number}}}}, {{{{now_ms}}}} or {{{{now}}}}"
+            )),
+        }
     }
 }
 
@@ -130,10 +145,11 @@ mod tests {
 
     #[test]
     fn a_text_that_is_the_same_every_time_is_refused() {
-        assert!(Unique::check("SELECT count() FROM t").is_err());
-        assert!(Unique::check("SELECT {{now_ms}}").is_err());
-        assert!(Unique::check("SELECT '{{id}}'").is_ok());
-        assert!(Unique::check("SELECT '{{id}}' {{x}}").is_err());
+        assert!(Unique::check_unique("SELECT count() FROM t").is_err());
+        assert!(Unique::check_unique("SELECT {{now_ms}}").is_err());
+        assert!(Unique::check_unique("SELECT '{{id}}'").is_ok());
+        assert!(Unique::check_unique("SELECT '{{id}}' {{x}}").is_err());
+        assert!(Unique::check("{{now_ms}}").is_ok() && Unique::check("{{x}}").is_err());
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use super::{BadArgs, Context, Measurement, Probe, ProbeError};
 use crate::model::field::{Field, FieldKind};
 use crate::model::units::Unit;
 use crate::model::{Args, Metric, Observation, Reading, ServiceKind, Stamp};
-use redis::{Pipeline, cmd};
+use redis::cmd;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -203,23 +203,13 @@ struct Key {
 fn describe(session: &mut Session, keys: &[Vec<u8>]) -> Result<Vec<Key>, ProbeError> {
     let mut described = Vec::new();
     for batch in keys.chunks(BATCH) {
-        let mut pipe = Pipeline::new();
-        for key in batch {
-            pipe.cmd("TYPE").arg(key).cmd("PTTL").arg(key);
-        }
-        let answers: Vec<redis::Value> = session.ask_all(&pipe)?;
-        for pair in answers.chunks(2) {
-            let [kind, ttl] = pair else { continue };
-            let kind = match kind {
-                redis::Value::SimpleString(kind) => kind.clone(),
-                other => return Err(ProbeError(format!("{}: expected a type, seen {other:?}", session.at))),
-            };
-            let ttl_ms = match ttl {
-                redis::Value::Int(ms) if *ms >= 0 => Some(*ms),
-                _ => None,
-            };
-            described.push(Key { kind, ttl_ms });
-        }
+        let ask = |name: &str, key: &Vec<u8>| cmd(name).arg(key).to_owned();
+        let kinds: Vec<String> =
+            session.ask_all(&batch.iter().map(|key| ask("TYPE", key)).collect::<Vec<_>>())?;
+        let ttls: Vec<i64> =
+            session.ask_all(&batch.iter().map(|key| ask("PTTL", key)).collect::<Vec<_>>())?;
+        let key = |(kind, ttl): (String, i64)| Key { kind, ttl_ms: (ttl >= 0).then_some(ttl) };
+        described.extend(kinds.into_iter().zip(ttls).map(key));
     }
     Ok(described)
 }
@@ -237,16 +227,11 @@ fn times(
         (0..keys.len()).filter(|key| matches!(described[*key].kind.as_str(), "hash" | "string")).collect();
     for batch in readable.chunks(BATCH) {
         let hash = |key: usize| described[key].kind == "hash";
-        let mut lengths = Pipeline::new();
-        for key in batch {
-            let name = &keys[*key];
-            if hash(*key) {
-                lengths.cmd("HSTRLEN").arg(name).arg(field)
-            } else {
-                lengths.cmd("STRLEN").arg(name)
-            };
-        }
-        let lengths: Vec<usize> = session.ask_all(&lengths)?;
+        let length = |key: &usize| match hash(*key) {
+            true => cmd("HSTRLEN").arg(&keys[*key]).arg(field).to_owned(),
+            false => cmd("STRLEN").arg(&keys[*key]).to_owned(),
+        };
+        let lengths: Vec<usize> = session.ask_all(&batch.iter().map(length).collect::<Vec<_>>())?;
         let batch: Vec<_> = batch
             .iter()
             .zip(lengths)

@@ -7,7 +7,7 @@ use crate::model::field::{Field, FieldKind};
 use crate::model::time::millis;
 use crate::model::units::Unit;
 use crate::model::{Args, Metric, Observation, Reading, ServiceKind};
-use redis::{Pipeline, cmd};
+use redis::{Value, cmd};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -168,11 +168,11 @@ impl Content {
                 session.ask::<()>(cmd("WATCH").arg(key))?;
                 let free = !session.ask::<bool>(cmd("EXISTS").arg(key))?;
                 free && {
-                    let mut pipe = Pipeline::new();
                     let mut hset = cmd("HSET");
                     hset.arg(key).arg(fields.iter().collect::<Vec<_>>());
-                    pipe.atomic().add_command(hset).cmd("PEXPIRE").arg(key).arg(ttl);
-                    session.ask_all::<Option<(i64, i64)>>(&pipe)?.is_some()
+                    let expire = cmd("PEXPIRE").arg(key).arg(ttl).to_owned();
+                    session.ask_all::<Value>(&[cmd("MULTI"), hset, expire])?;
+                    session.ask::<Option<(i64, i64)>>(&cmd("EXEC"))?.is_some()
                 }
             }
         };

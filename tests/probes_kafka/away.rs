@@ -101,7 +101,7 @@ pub fn a_broker_that_is_paused_in_the_middle_of_an_init_fails_the_step_it_came_t
             holds.replace(Some(Paused::new(pid)));
         }
     });
-    let found = bench.ok("kafka_init", json!({"topics": topics, "operation_timeout": 2000}));
+    let found = bench.ok("kafka_init", json!({"topics": topics, "operation_timeout": 6000}));
     paused.take();
     print!("{}", bench.told.lines());
     assert_eq!(text(&found, "failed_step"), format!("verify_{}", topics[1]));

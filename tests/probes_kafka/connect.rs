@@ -165,11 +165,11 @@ pub fn a_task_that_failed_is_no_connector_that_runs() {
     );
     println!("{}", facts(&state));
     assert!(
-        facts(&state).contains("task 0 failed") && facts(&state).contains("publication"),
+        facts(&state).contains("task_0_failed") && facts(&state).contains("publication"),
         "{}",
         facts(&state)
     );
-    assert!(state.facts.text("task 0 trace").unwrap().len() <= 2100);
+    assert!(state.facts.text("task_0_trace").unwrap().len() <= 2100);
 
     let bench = bench();
     let found = bench.ok("debezium_init", captured.args());

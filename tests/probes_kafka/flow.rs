@@ -3,7 +3,7 @@
 use crate::bench::{
     Bench, PATIENCE, alone, connect, engine, facts, kafka, number, postgres, text, truth, well,
 };
-use crate::cluster::{Paused, create_topic, topics, values};
+use crate::cluster::{Paused, create_topic, delete_topic, topics, values};
 use crate::connect::sql;
 use cutproof::model::{Endpoint, ServiceKind};
 use serde_json::{Value, json};
@@ -57,24 +57,26 @@ fn tick() -> Value {
 }
 
 fn order() -> Value {
+    order_of("cutproof")
+}
+
+fn order_of(account: &str) -> Value {
+    let insert = format!(
+        "INSERT INTO trading_core.orders (order_id, account_id, instrument_id, side, price, volume)
+         VALUES ('{{{{id}}}}', '{account}', 'CUTPROOF', 'buy', 1.25, 1)"
+    );
     json!({
         "topic": "quant_hft_pg.trading_core.orders",
-        "insert": "INSERT INTO trading_core.orders (order_id, account_id, instrument_id, side, price, volume)
-            VALUES ('{{id}}', 'cutproof', 'CUTPROOF', 'buy', 1.25, 1)",
+        "insert": insert,
         "delete": "DELETE FROM trading_core.orders WHERE order_id = '{{id}}'",
         "lookup": "SELECT count() FROM orders_cdc WHERE order_id = '{{id}}' AND price = 1.25 AND volume = 1",
     })
 }
 
-fn orders_of_cutproof() -> i64 {
-    let counted = Bench::on([postgres()]).ok(
-        "postgres_query",
-        json!({
-            "sql": "SELECT count(*) AS orders FROM trading_core.orders WHERE account_id = 'cutproof'",
-            "observes": {"orders": "count"},
-        }),
-    );
-    number(&counted, "orders").unwrap() as i64
+fn orders(account: &str) -> Option<f64> {
+    let sql = format!("SELECT count(*) AS orders FROM trading_core.orders WHERE account_id = '{account}'");
+    let args = json!({"sql": sql, "observes": {"orders": "count"}});
+    number(&Bench::on([postgres()]).ok("postgres_query", args), "orders")
 }
 
 pub fn the_connectors_of_the_fixtures_run_and_are_found_the_second_time() {
@@ -211,13 +213,31 @@ pub fn who_is_told_to_stop_cleans_up_and_stops() {
     lost["topic"] = json!(create_topic(1, &[]));
     let bench = Bench::on([kafka(), clickhouse()]).stopped_after(Duration::from_millis(300));
     assert!(bench.error("clickhouse_ingest", lost).contains("told to stop"));
-    let mut elsewhere = order();
+    let mut elsewhere = order_of("stopped");
     elsewhere["topic"] = json!(create_topic(1, &[]));
     let bench = Bench::on([postgres(), kafka(), clickhouse()]).stopped_after(Duration::from_secs(2));
     let error = bench.error("cdc", elsewhere);
     assert!(error.contains("told to stop"), "{error}");
-    assert_eq!(orders_of_cutproof(), 0);
+    assert_eq!(orders("stopped"), Some(0.0));
     assert!(began.elapsed() < PATIENCE, "long before the deadlines");
+}
+
+pub fn a_topic_that_is_deleted_in_between_has_no_row_and_the_row_is_deleted() {
+    let _well = well();
+    flowing();
+    let mut elsewhere = order_of("deleted");
+    let topic = create_topic(1, &[]);
+    elsewhere["topic"] = json!(topic);
+    let deleting = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        delete_topic(&topic);
+    });
+    // How soon librdkafka tells that a topic is gone is up to it: it may be an error, too.
+    let bench = Bench::on([postgres(), kafka(), clickhouse()]).within(Duration::from_secs(6));
+    let found = bench.measure("cdc", elsewhere);
+    assert!(found.is_err() || !truth(&found.unwrap(), "in_kafka"));
+    deleting.join().unwrap();
+    assert_eq!(orders("deleted"), Some(0.0));
 }
 
 pub fn a_row_that_goes_nowhere_is_deleted_all_the_same() {
@@ -232,11 +252,11 @@ pub fn a_row_that_goes_nowhere_is_deleted_all_the_same() {
         assert!(Instant::now() < end);
     }
     let bench = Bench::on([postgres(), kafka(), clickhouse()]).within(Duration::from_secs(3));
-    let found = bench.ok("cdc", order());
+    let found = bench.ok("cdc", order_of("nowhere"));
     assert!(!truth(&found, "in_kafka") && !truth(&found, "in_clickhouse"));
     assert_eq!((number(&found, "kafka_delay_ms"), number(&found, "clickhouse_delay_ms")), (None, None));
     assert!(truth(&found, "cleaned"), "{}", facts(&found));
-    assert_eq!(orders_of_cutproof(), 0);
+    assert_eq!(orders("nowhere"), Some(0.0));
     let again = Bench::on([connect(), postgres()]).ok("debezium_init", connectors());
     assert!(truth(&again, "success"), "{}", facts(&again));
     let found = Bench::on([postgres(), kafka(), clickhouse()]).ok("cdc", order());

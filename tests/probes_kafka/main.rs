@@ -27,6 +27,7 @@ fn trials() -> Vec<Trial> {
     trials! {
         topics:
             topics_as_asked_for_have_nothing_that_differs,
+            a_cluster_is_reached_by_a_name_with_several_addresses,
             a_topic_that_is_missing_deleted_or_other_than_asked_for_is_named,
             six_topics_are_created_verified_and_found_the_second_time,
             a_topic_with_other_partitions_than_asked_for_fails_its_verification,
@@ -65,6 +66,7 @@ fn trials() -> Vec<Trial> {
             what_is_wrong_is_told_before_anything_is_written,
             a_record_that_does_not_arrive_has_no_delay,
             who_is_told_to_stop_cleans_up_and_stops,
+            a_topic_that_is_deleted_in_between_has_no_row_and_the_row_is_deleted,
             a_row_that_goes_nowhere_is_deleted_all_the_same,
             engines_that_are_paused_are_errors_at_the_deadline;
     }

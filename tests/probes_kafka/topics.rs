@@ -30,6 +30,18 @@ pub fn topics_as_asked_for_have_nothing_that_differs() {
     assert_eq!(number(&found, "partitions"), Some(2.0), "the least of all");
 }
 
+pub fn a_cluster_is_reached_by_a_name_with_several_addresses() {
+    let _well = well();
+    let mut endpoint = kafka();
+    // Where `localhost` is ::1 too, nobody listens there.
+    endpoint.address = endpoint.address.replace("127.0.0.1", "localhost");
+    let topic = create_topic(1, &[]);
+    for _ in 0..5 {
+        let found = Bench::on([endpoint.clone()]).ok("kafka_topics", json!({"topics": [topic]}));
+        assert_eq!(number(&found, "topics_missing"), Some(0.0));
+    }
+}
+
 pub fn a_topic_that_is_missing_deleted_or_other_than_asked_for_is_named() {
     let _well = well();
     let (there, gone) = (create_topic(3, &[]), create_topic(6, &[]));

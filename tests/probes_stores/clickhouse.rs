@@ -33,7 +33,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let _ = query(&engine(), &format!("DROP DATABASE IF EXISTS {} SYNC", self.0), &[], ENOUGH);
+        let _ = query(&engine(), &format!("DROP DATABASE IF EXISTS {}", self.0), &[], ENOUGH);
     }
 }
 

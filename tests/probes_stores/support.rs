@@ -83,7 +83,7 @@ pub fn measure_in(
     let context = Context {
         endpoints: &endpoints,
         deadline: Instant::now() + timeout,
-        cancel: &Cancel::new().expect("a descriptor"),
+        cancel: &Cancel,
         clock: Clock::start(),
         run,
         redactor: &Redactor::new(),
@@ -148,6 +148,7 @@ pub fn in_front_of(engine: &str, luck: Luck) -> SocketAddr {
             let engine = TcpStream::connect(&engine).expect("the engine");
             let (asked, answered) =
                 (client.try_clone().expect("a socket"), engine.try_clone().expect("a socket"));
+            // A client whose engine is gone is not told: it has only bad luck.
             thread::spawn(move || std::io::copy(&mut &asked, &mut &engine));
             thread::spawn(move || answer(&answered, &client, luck));
         }
@@ -165,11 +166,12 @@ fn answer(mut engine: &TcpStream, mut client: &TcpStream, luck: Luck) {
         }
         left -= length;
     }
+    // The engine need not wait for this client: PostgreSQL would hold up others who make databases.
+    let _ = engine.shutdown(Shutdown::Both);
     if matches!(luck, Luck::Stalls(_)) {
         thread::sleep(Duration::from_secs(3600));
     }
     let _ = client.shutdown(Shutdown::Both);
-    let _ = engine.shutdown(Shutdown::Both);
 }
 
 /// The endpoint, reached through another address.
@@ -193,11 +195,15 @@ pub fn assert_bad_luck_is_told(probe: &str, args: &serde_json::Value, endpoint: 
         );
         assert!(outcome.took < timeout + Duration::from_secs(5), "{probe} took {:?}", outcome.took);
     };
-    told(&through(endpoint, nobody()), ENOUGH, &["nothing listens"]);
-    for bytes in [0, 1, 20] {
-        let paused = in_front_of(&endpoint.address, Luck::Stalls(bytes));
-        told(&through(endpoint, paused), Duration::from_millis(700), &["no answer from"]);
-        let broken = in_front_of(&endpoint.address, Luck::Breaks(bytes));
-        told(&through(endpoint, broken), ENOUGH, &["cut the connection", "refused: ", "not answer in HTTP"]);
-    }
+    let told = &told;
+    thread::scope(|scope| {
+        scope.spawn(move || told(&through(endpoint, nobody()), ENOUGH, &["nothing listens"]));
+        for bytes in [0, 1, 7] {
+            let paused = through(endpoint, in_front_of(&endpoint.address, Luck::Stalls(bytes)));
+            scope.spawn(move || told(&paused, Duration::from_millis(700), &["no answer from"]));
+            let broken = through(endpoint, in_front_of(&endpoint.address, Luck::Breaks(bytes)));
+            let words = &["cut the connection", "refused: ", "not answer in HTTP"];
+            scope.spawn(move || told(&broken, ENOUGH, words));
+        }
+    });
 }

@@ -64,11 +64,11 @@ impl Status {
         self.state == "FAILED" || self.tasks_in("FAILED") > 0
     }
 
-    /// Traces of what failed, each with whose it is.
+    /// Traces of what failed, each with whose it is: `connector`, `task_0`.
     pub fn traces(&self) -> impl Iterator<Item = (String, &str)> {
         let own = (self.state == "FAILED").then(|| ("connector".to_owned(), self.trace.as_str()));
         let failed = self.tasks.iter().filter(|task| task.state == "FAILED");
-        own.into_iter().chain(failed.map(|task| (format!("task {}", task.id), task.trace.as_str())))
+        own.into_iter().chain(failed.map(|task| (format!("task_{}", task.id), task.trace.as_str())))
     }
 
     /// In words: `connector RUNNING, task 0 FAILED`.

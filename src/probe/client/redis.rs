@@ -4,8 +4,8 @@ use super::tcp;
 use crate::model::Endpoint;
 use crate::probe::ProbeError;
 use redis::{
-    Client, Cmd, Connection, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
-    ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
+    Client, Cmd, Connection, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, Value, cmd, from_redis_value,
 };
 use std::io;
 use std::time::Instant;
@@ -25,26 +25,25 @@ impl Session {
     /// Nothing answers by the deadline, or the server refuses user, password or database.
     pub fn open(endpoint: &Endpoint, deadline: Instant) -> Result<Session, ProbeError> {
         let at = format!("Redis at {}", endpoint.address);
-        let mut settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2);
-        if let Some(user) = &endpoint.user {
-            settings = settings.set_username(user);
-        }
-        if let Some(password) = &endpoint.password {
-            settings = settings.set_password(password.reveal());
-        }
-        if let Some(database) = &endpoint.database {
-            let number = database.parse().map_err(|_| {
-                ProbeError(format!("{at}: expected the database as a number, seen `{database}`"))
-            })?;
-            settings = settings.set_db(number);
-        }
+        // Nothing is asked while connecting: the driver gives each of its own questions the whole time again.
+        let settings =
+            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
         let connection: RedisResult<_> = tcp::first(&endpoint.address, deadline, |place, left| {
             let place = ConnectionAddr::Tcp(place.ip().to_string(), place.port());
             let info = place.into_connection_info()?.set_redis_settings(settings.clone());
             Client::open(info)?.get_connection_with_timeout(left)
         });
         let connection = connection.map_err(|error| failure(&error, &at))?;
-        Ok(Session { connection, deadline, at })
+        let mut session = Session { connection, deadline, at };
+        if let Some(password) = &endpoint.password {
+            let mut login = cmd("AUTH");
+            login.arg(endpoint.user.as_deref()).arg(password.reveal());
+            session.ask::<()>(&login)?;
+        }
+        if let Some(database) = &endpoint.database {
+            session.ask::<()>(cmd("SELECT").arg(database))?;
+        }
+        Ok(session)
     }
 
     /// Asks one command.
@@ -64,13 +63,26 @@ impl Session {
         command.query(&mut self.connection)
     }
 
-    /// Asks many commands at once.
+    /// Asks many commands at once, and gives their answers in the same order.
     ///
     /// # Errors
     /// No answer by the deadline, or one that says no.
-    pub fn ask_all<T: FromRedisValue>(&mut self, commands: &Pipeline) -> Result<T, ProbeError> {
-        let asked = self.limit().and_then(|()| commands.query(&mut self.connection));
-        asked.map_err(|error| failure(&error, &self.at))
+    pub fn ask_all<T: FromRedisValue>(&mut self, commands: &[Cmd]) -> Result<Vec<T>, ProbeError> {
+        self.attempt_all(commands).map_err(|error| failure(&error, &self.at))
+    }
+
+    /// Not the driver's own pipeline, which waits for every answer anew when one did not come.
+    fn attempt_all<T: FromRedisValue>(&mut self, commands: &[Cmd]) -> RedisResult<Vec<T>> {
+        self.limit()?;
+        self.connection
+            .send_packed_command(&commands.iter().flat_map(Cmd::get_packed_command).collect::<Vec<_>>())?;
+        let mut answers = Vec::with_capacity(commands.len());
+        for _ in commands {
+            self.limit()?;
+            answers.push(self.connection.recv_response()?);
+        }
+        let answer = |answer: Value| Ok(from_redis_value(answer.extract_error()?)?);
+        answers.into_iter().map(answer).collect()
     }
 
     /// Bounds the next answer by what is left of the time.

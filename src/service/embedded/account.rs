@@ -1,7 +1,7 @@
 //! PostgreSQL refuses root: whom to run it as, and folders that this user can reach.
 //!
-//! A cache under a 0700 home, or a run in a 0700 temp folder, can't be reached by another user. The server and its
-//! data then live in folders of their own elsewhere, which go when the server goes.
+//! A cache under a 0700 home, or a run in a 0700 temp folder, can't be reached by another user. The server
+//! and its data then live in folders of their own elsewhere, which go when the server goes.
 
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, Permissions};
@@ -78,8 +78,8 @@ fn find(users: &str, name: &str) -> Option<Account> {
     (uid != 0).then(|| Account { name: name.to_owned(), uid, gid })
 }
 
-/// A folder of a server's own, gone when the value goes. The file `lock` in it stays locked for as long as we or a
-/// process that was given [`Folder::lock`] live; a later run removes folders that nobody holds any more.
+/// A folder of a server's own, gone when the value goes. The file `lock` in it stays locked for as long as we
+/// or a process that was given [`Folder::lock`] live; a later run removes folders that nobody holds any more.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,

@@ -1,4 +1,5 @@
-//! Runs one helper program to its end (Maven, npm, javac, tar, initdb), with its output in a log file and a deadline.
+//! Runs one helper program to its end (Maven, npm, javac, tar, initdb), with its output in a log file and a
+//! deadline.
 
 use crate::process::{Enlisted, Worker, enlist};
 use rustix::process::{Signal, kill_process_group};
@@ -41,8 +42,8 @@ pub struct Helper<'a> {
 }
 
 impl Helper<'_> {
-    /// Runs a program, with the standard input that it was given; `tick` is called while it runs, and ends it by
-    /// saying false.
+    /// Runs a program, with the standard input that it was given; `tick` is called while it runs, and ends it
+    /// by saying false.
     ///
     /// # Errors
     /// Where it does not start, fails, or is not over in time.

@@ -1,5 +1,5 @@
-//! One run of Kafka, Connect, PostgreSQL and a connector, for the JVM's class data: what it loads here is mapped,
-//! not parsed, at each later start. It also shows that what was installed works.
+//! One run of Kafka, Connect, PostgreSQL and a connector, for the JVM's class data: what it loads here is
+//! mapped, not parsed, at each later start. It also shows that what was installed works.
 
 use super::http;
 use super::install::{InstallError, Installed};

@@ -1,6 +1,6 @@
-//! Installs the pinned engines, once, into the user's cache: Maven and npm side by side, then what makes starts
-//! fast. An installation appears whole (built in a folder beside it, checked, synced, renamed) or not at all; one
-//! that is found broken is built anew.
+//! Installs the pinned engines, once, into the user's cache: Maven and npm side by side, then what makes
+//! starts fast. An installation appears whole (built in a folder beside it, checked, synced, renamed) or not
+//! at all; one that is found broken is built anew.
 
 use super::build;
 use super::command::CommandError;
@@ -184,7 +184,8 @@ pub fn user_cache() -> Result<PathBuf, InstallError> {
     cache.map(|cache| cache.join("cutproof")).ok_or(InstallError::NoCache)
 }
 
-/// The installation of this cutproof's engines in a cache, where it is whole. Starts nothing and changes nothing.
+/// The installation of this cutproof's engines in a cache, where it is whole. Starts nothing and changes
+/// nothing.
 ///
 /// # Errors
 /// Why it is not: what is missing or broken.
@@ -202,8 +203,8 @@ fn place(cache: &Path) -> PathBuf {
     cache.join("engines").join(pins::digest())
 }
 
-/// Installs the engines, or finds them installed. Needs Java; and a JDK, Maven, npm and tar where there is anything
-/// to do. Uses the user's own Maven and npm settings.
+/// Installs the engines, or finds them installed. Needs Java; and a JDK, Maven, npm and tar where there is
+/// anything to do. Uses the user's own Maven and npm settings.
 ///
 /// # Errors
 /// See [`InstallError`]; the cache is then as it was before, and the next call begins anew.
@@ -263,8 +264,8 @@ fn free(folder: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Whether a failure is for want of room: helpers fail in many ways then, some without a word. The half that is
-/// there is given back.
+/// Whether a failure is for want of room: helpers fail in many ways then, some without a word. The half that
+/// is there is given back.
 fn full(folder: &Path, part: &Path) -> Option<InstallError> {
     let free = free(folder).ok().filter(|free| *free < FULL)?;
     // A second failure would hide the first, and the next installation begins with the same removal.

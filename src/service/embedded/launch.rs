@@ -1,5 +1,5 @@
-//! One engine process: how it is started, watched until it is ready, and ended. Which engine it is stands in the
-//! files beside this one.
+//! One engine process: how it is started, watched until it is ready, and ended. Which engine it is stands in
+//! the files beside this one.
 
 use super::account::Folder;
 use super::command;
@@ -238,7 +238,8 @@ impl Watch<'_> {
     }
 }
 
-/// Makes an empty folder, whatever was there. Nobody else may look into it: a topic of Connect holds passwords.
+/// Makes an empty folder, whatever was there. Nobody else may look into it: a topic of Connect holds
+/// passwords.
 pub(super) fn fresh(folder: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

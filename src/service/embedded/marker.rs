@@ -1,6 +1,6 @@
 //! The file that makes an installation complete: every file with its size and age, and a digest of the list.
-//! It is written last, after everything else is on the disk, and checked at each start by looking at each file
-//! once. A file that was cut, lost or replaced shows; a flipped bit on the disk does not (the digests of
+//! It is written last, after everything else is on the disk, and checked at each start by looking at each
+//! file once. A file that was cut, lost or replaced shows; a flipped bit on the disk does not (the digests of
 //! `engines.lock` were checked when the file was fetched).
 
 use super::pins::hex;

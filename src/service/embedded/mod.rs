@@ -1,5 +1,6 @@
-//! The real engines as local processes: Redis, Kafka and Kafka Connect, ClickHouse, PostgreSQL, without Docker and
-//! without root. Installed once into the user's cache ([`install()`]), started in a folder of the run ([`start()`]).
+//! The real engines as local processes: Redis, Kafka and Kafka Connect, ClickHouse, PostgreSQL, without
+//! Docker and without root. Installed once into the user's cache ([`install()`]), started in a folder of the
+//! run ([`start()`]).
 //!
 //! It knows neither profiles nor gates; the caller says which engines it wants under which names.
 

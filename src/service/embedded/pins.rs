@@ -1,5 +1,5 @@
-//! What exactly is installed: the pinned files of `fixtures/engines/`, carried in the binary, so that an installed
-//! cutproof works from anywhere. It knows nothing of how they are fetched or started.
+//! What exactly is installed: the pinned files of `fixtures/engines/`, carried in the binary, so that an
+//! installed cutproof works from anywhere. It knows nothing of how they are fetched or started.
 
 use sha2::{Digest, Sha256};
 
@@ -39,7 +39,8 @@ pub const POSTGRES_JAR: &str = "jars/embedded-postgres-binaries-";
 /// The decompressor that [`UNPACKER`] needs.
 pub const XZ_JAR: &str = "jars/xz-";
 
-/// Raised when an installation is laid out otherwise than before, so that old ones are not taken for new ones.
+/// Raised when an installation is laid out otherwise than before, so that old ones are not taken for new
+/// ones.
 const FORMAT: u32 = 2;
 
 /// One fetched file.
@@ -69,8 +70,8 @@ pub fn jar(prefix: &str) -> &'static str {
     jars().find(|pin| pin.path.starts_with(prefix)).map_or("", |pin| pin.path)
 }
 
-/// The JVM's class path, relative to the installation and always in the same order: class data is only taken by a
-/// JVM that is given the very same path.
+/// The JVM's class path, relative to the installation and always in the same order: class data is only taken
+/// by a JVM that is given the very same path.
 pub fn class_path() -> String {
     let packed = [REDIS_JAR, POSTGRES_JAR, XZ_JAR];
     let jars = jars().map(|pin| pin.path).filter(|path| !packed.iter().any(|jar| path.starts_with(jar)));

@@ -19,10 +19,10 @@ pub struct Port {
 pub type PortSource = Arc<dyn Fn() -> io::Result<Port> + Send + Sync>;
 
 impl Port {
-    /// A port that nobody uses. Until the value is dropped no client and no other server is given it: it stays
-    /// bound, without listening, and with SO_REUSEADDR, so that an engine that sets the same (all of ours do)
-    /// can listen on it. Should a server that does not ask for a port of its own listen first, the engine's own
-    /// bind fails.
+    /// A port that nobody uses. Until the value is dropped no client and no other server is given it: it
+    /// stays bound, without listening, and with SO_REUSEADDR, so that an engine that sets the same (all of
+    /// ours do) can listen on it. Should a server that does not ask for a port of its own listen first, the
+    /// engine's own bind fails.
     ///
     /// # Errors
     /// Where no socket can be had.

@@ -1,4 +1,5 @@
-//! PostgreSQL with logical decoding, for one run: nothing is synced to the disk. As another user where we are root.
+//! PostgreSQL with logical decoding, for one run: nothing is synced to the disk. As another user where we are
+//! root.
 
 use super::account::{self, Account, Folder, Sharing, copy};
 use super::command::Helper;
@@ -65,8 +66,8 @@ impl Postgres {
         }
     }
 
-    /// The data in memory where there is plenty: a cluster is a thousand small files, thrown away in a minute.
-    /// The programs where the account can reach them.
+    /// The data in memory where there is plenty: a cluster is a thousand small files, thrown away in a
+    /// minute. The programs where the account can reach them.
     fn lay_out(
         &mut self,
         place: &Place,
@@ -166,8 +167,8 @@ impl Launch for Postgres {
         let mut command = as_account(&bin.join("postgres"), account.as_ref());
         command.current_dir(&self.data).arg("-D").arg(&self.data).args(["-p", &self.port.to_string()]);
         command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
-        // QUIT is its immediate shutdown: it ends its children, which are in sessions of their own, and gives its
-        // shared memory back.
+        // QUIT is its immediate shutdown: it ends its children, which are in sessions of their own, and gives
+        // its shared memory back.
         Ok(Prepared { command, ports: vec![port], ending: Signal::QUIT, folders })
     }
 
@@ -192,8 +193,9 @@ impl Launch for Postgres {
     }
 }
 
-/// Whether a PostgreSQL is there. The client waits for the answer to its greeting without a deadline, and would
-/// wait for ever for a stranger on our port; so the first question (SSLRequest, answered by one byte) is asked here.
+/// Whether a PostgreSQL is there. The client waits for the answer to its greeting without a deadline, and
+/// would wait for ever for a stranger on our port; so the first question (SSLRequest, answered by one byte)
+/// is asked here.
 fn answers(port: u16, patience: Duration) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), patience)?;
     stream.set_read_timeout(Some(patience))?;

@@ -1,5 +1,5 @@
-//! Starts engines side by side and tells of each as soon as it is ready. It knows which engines there are, and
-//! neither how they were installed nor what is measured on them.
+//! Starts engines side by side and tells of each as soon as it is ready. It knows which engines there are,
+//! and neither how they were installed nor what is measured on them.
 
 use super::clickhouse::Clickhouse;
 use super::command::{quote, tail};
@@ -161,12 +161,12 @@ enum Service {
     Failed(StartError),
 }
 
-/// Starts engines side by side: data in `run_dir/data/NAME`, output in `run_dir/logs/NAME.log`. Returns at once;
-/// [`Running::wait`] waits for each.
+/// Starts engines side by side: data in `run_dir/data/NAME`, output in `run_dir/logs/NAME.log`. Returns at
+/// once; [`Running::wait`] waits for each.
 ///
 /// # Errors
-/// Where the requests don't fit together, or the folders can't be made. What goes wrong with one engine is told by
-/// [`Running::wait`].
+/// Where the requests don't fit together, or the folders can't be made. What goes wrong with one engine is
+/// told by [`Running::wait`].
 pub fn start(
     installed: &Arc<Installed>,
     requests: &[EngineRequest],

@@ -65,8 +65,8 @@ impl Java {
         self.home.join("bin").join(name)
     }
 
-    /// Tells this build of Java from every other: class data of one is refused by another, and each checks the
-    /// size and age of its `lib/modules`.
+    /// Tells this build of Java from every other: class data of one is refused by another, and each checks
+    /// the size and age of its `lib/modules`.
     pub fn identity(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(self.home.as_os_str().as_encoded_bytes());
