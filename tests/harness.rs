@@ -108,7 +108,8 @@ impl Target {
 fn results(ended: &Ended) -> Vec<(String, String)> {
     let lines = ended.stdout.lines().filter_map(|line| line.strip_prefix("test "));
     let parts = lines.filter_map(|line| line.split_once(" ... "));
-    let mut results: Vec<_> = parts.map(|(name, result)| (name.trim().to_owned(), result.trim().to_owned())).collect();
+    let mut results: Vec<_> =
+        parts.map(|(name, result)| (name.trim().to_owned(), result.trim().to_owned())).collect();
     results.sort();
     results
 }
@@ -126,8 +127,13 @@ fn a_list_names_every_gate_and_starts_nothing() {
     let listed = target.test(&["--list"], &[]).with_code(0);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let names: Vec<_> = listed.stdout.lines().filter_map(|line| line.strip_suffix(": test")).collect();
-    let expected =
-        ["infra::answers", "infra::answers-again", "readiness::fails", "readiness::behind", "readiness::optional"];
+    let expected = [
+        "infra::answers",
+        "infra::answers-again",
+        "readiness::fails",
+        "readiness::behind",
+        "readiness::optional",
+    ];
     assert_eq!(names, expected);
     target.expect_no_run();
 }
@@ -180,7 +186,10 @@ fn a_needed_gate_that_fails_fails_the_run_of_those_that_need_it() {
     assert_eq!((run.verdict("fails"), run.verdict("behind")), ("failed", "skipped"));
     // Also where nobody asked for what needs it to be required.
     let target = Target::new();
-    assert_eq!(target.run(&["--exact", "readiness::optional"], &[]).with_code(0).verdict("optional"), "failed");
+    assert_eq!(
+        target.run(&["--exact", "readiness::optional"], &[]).with_code(0).verdict("optional"),
+        "failed"
+    );
 }
 
 fn no_threads_are_refused() {
@@ -192,7 +201,11 @@ fn no_threads_are_refused() {
 fn a_filter_that_selects_nothing_warns_and_is_an_error_under_ci() {
     let target = Target::new();
     let warned = target.test(&["no_such_test"], &[]).with_code(0);
-    assert!(warned.stderr.starts_with("warning:") && warned.stderr.contains("`no_such_test`"), "{}", warned.stderr);
+    assert!(
+        warned.stderr.starts_with("warning:") && warned.stderr.contains("`no_such_test`"),
+        "{}",
+        warned.stderr
+    );
     let refused = target.test(&["no_such_test"], &[("CI", "true")]).with_code(2);
     assert!(refused.error().contains("`no_such_test`"), "{}", refused.stderr);
     target.expect_no_run();
@@ -214,7 +227,9 @@ fn a_dry_run_simulates_every_gate() {
     let trials: Vec<_> = lines.iter().filter(|line| line.contains(" ... ")).collect();
     assert_eq!(trials.len(), 5, "{}", run.ended.stdout);
     assert!(trials.iter().all(|line| line.contains("[simulated]")), "{trials:?}");
-    assert!(run.gates().values().all(|(verdict, reason)| *verdict == "skipped" && reason.contains("simulated")));
+    assert!(
+        run.gates().values().all(|(verdict, reason)| *verdict == "skipped" && reason.contains("simulated"))
+    );
     assert!(run.ended.stderr.contains("DRY RUN"), "{}", run.ended.stderr);
     assert!(!target.desk.path("state").exists(), "nothing may be started");
 }

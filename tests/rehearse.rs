@@ -40,10 +40,17 @@ fn a_rehearsal_of_the_single_host_is_green_and_leaves_evidence_and_nothing_else(
     assert_eq!(run.summary["journal"]["entries"], lines.len());
     let last = run.ended.stdout.lines().filter(|line| line.starts_with("PASSED")).count();
     assert_eq!(last, 1, "{}", run.ended.stdout);
-    assert!(run.ended.stdout.lines().take_while(|line| !line.starts_with("PASSED")).count() < 24, "it fits a screen");
+    assert!(
+        run.ended.stdout.lines().take_while(|line| !line.starts_with("PASSED")).count() < 24,
+        "it fits a screen"
+    );
     for service in ["redis", "kafka", "postgres"] {
         let line = format!("~ {service}");
-        assert!(run.ended.stdout.contains(&line), "{service} differs from the real host's:\n{}", run.ended.stdout);
+        assert!(
+            run.ended.stdout.contains(&line),
+            "{service} differs from the real host's:\n{}",
+            run.ended.stdout
+        );
     }
 
     // A dry run replaces nothing of it.
@@ -56,7 +63,10 @@ fn a_rehearsal_of_the_single_host_is_green_and_leaves_evidence_and_nothing_else(
 fn files(desk: &Desk, folder: &str) -> BTreeMap<String, String> {
     let entries = fs::read_dir(desk.path(folder)).expect("a folder").flatten();
     let named = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-    entries.map(|entry| (named(entry), ())).map(|(name, ())| (name.clone(), desk.read(&format!("{folder}/{name}")))).collect()
+    entries
+        .map(|entry| (named(entry), ()))
+        .map(|(name, ())| (name.clone(), desk.read(&format!("{folder}/{name}"))))
+        .collect()
 }
 
 #[test]
@@ -64,7 +74,8 @@ fn what_is_kept_can_be_measured_again_and_finds_everything_there() {
     let desk = Desk::new();
     let kept = desk.measure(&["rehearse", "--keep", "--profile", PROFILE]).with_code(0);
     let variables = env(&kept.ended.stdout);
-    let name = kept.ended.stderr.rsplit("--name ").next().expect("how to end them").trim_end().trim_end_matches('`');
+    let name =
+        kept.ended.stderr.rsplit("--name ").next().expect("how to end them").trim_end().trim_end_matches('`');
     assert_eq!(kept.summary["provisioner"], "embedded");
     let status = desk.run(&["engines", "status"]).with_code(0).stdout;
     for service in ["redis", "kafka", "connect", "clickhouse", "postgres"] {
@@ -89,7 +100,8 @@ fn what_is_kept_can_be_measured_again_and_finds_everything_there() {
     // A topic that is there with other partitions than asked for is no success.
     let output = argument(&desk.path("kafka.env"));
     let flags = ["--kafka-topic", "market.ticks.v1", "--kafka-partitions", "3", "--output-file", &output];
-    let (refused, evidence) = again(&[&["init", "kafka", "--execute", "--profile", PROFILE][..], &flags].concat());
+    let (refused, evidence) =
+        again(&[&["init", "kafka", "--execute", "--profile", PROFILE][..], &flags].concat());
     let refused = refused.with_code(2);
     assert!(refused.error().contains('6') && refused.error().contains('3'), "{}", refused.stderr);
     let values = env(&desk.read("kafka.env"));
@@ -147,8 +159,14 @@ fn a_selection_is_marked_partial_and_runs_what_it_needs() {
     let first = all.first().expect("there are gates").clone();
     let phase = run.summary["gates"][0]["phase"].as_str().expect("a phase").to_owned();
     for flags in [["--only", first.as_str()], ["--skip", first.as_str()]] {
-        let run = engines.gates(&[&["--allow-writes", "--profile", "gates/web-shop.toml"][..], &flags].concat());
-        assert_eq!((run.ended.code, &run.summary["partial"]), (Some(0), &true.into()), "{flags:?}: {:#?}", run.ended);
+        let run =
+            engines.gates(&[&["--allow-writes", "--profile", "gates/web-shop.toml"][..], &flags].concat());
+        assert_eq!(
+            (run.ended.code, &run.summary["partial"]),
+            (Some(0), &true.into()),
+            "{flags:?}: {:#?}",
+            run.ended
+        );
         assert_eq!(run.summary["verdict"], "partial");
         assert!(run.gates().len() < all.len());
         assert_eq!(run.gates().contains_key(first.as_str()), flags[0] == "--only");
@@ -156,7 +174,9 @@ fn a_selection_is_marked_partial_and_runs_what_it_needs() {
         assert!(run.read("junit.xml").contains("(partial)"));
         run.expect_junit_agrees();
     }
-    let run = engines.gates(&["--allow-writes", "--profile", "gates/web-shop.toml", "--phase", &phase]).with_code(0);
+    let run = engines
+        .gates(&["--allow-writes", "--profile", "gates/web-shop.toml", "--phase", &phase])
+        .with_code(0);
     assert_eq!(run.summary["partial"], true);
     engines.down();
 }
