@@ -73,15 +73,8 @@ fn help_of_a_rehearsal_names_its_flags() {
     Usage: cutproof rehearse [OPTIONS]
 
     Options:
-          --profile <FILE>  A profile: a path, or the NAME of gates/NAME.toml [env: CUTPROOF_PROFILE=]
-                            [default: single-host]
-      -h, --help            Print help (see more with '--help')
-
-    Selection (a run of a selection is PARTIAL and signs nothing off):
-          --only <GATE>              Only these gates, and what they need; ids or patterns with *
-          --skip <GATE>              Not these gates
-          --tag <TAG>                Only gates with one of these tags
-          --phase <PHASE>            Only gates of these phases
+          --profile <FILE>           A profile: a path, or the NAME of gates/NAME.toml [env:
+                                     CUTPROOF_PROFILE=] [default: single-host]
           --evidence-dir <DIR>       Where evidence goes, in a folder of the run [env:
                                      CUTPROOF_EVIDENCE_DIR=] [default: evidence]
           --jobs <N>                 How many gates run side by side [default: 8]
@@ -94,6 +87,13 @@ fn help_of_a_rehearsal_names_its_flags() {
                                      embedded] [possible values: embedded, attach]
           --allow-writes             Let gates that write do so in an environment that is attached to
           --keep                     Leave the services up, and print where they are
+      -h, --help                     Print help (see more with '--help')
+
+    Selection (a run of a selection is PARTIAL and signs nothing off):
+          --only <GATE>    Only these gates, and what they need; ids or patterns with *
+          --skip <GATE>    Not these gates
+          --tag <TAG>      Only gates with one of these tags
+          --phase <PHASE>  Only gates of these phases
     ");
 }
 
@@ -119,15 +119,8 @@ fn help_of_gates_names_its_verbs_and_flags() {
     Usage: cutproof gates run [OPTIONS]
 
     Options:
-          --profile <FILE>  A profile: a path, or the NAME of gates/NAME.toml [env: CUTPROOF_PROFILE=]
-                            [default: single-host]
-      -h, --help            Print help
-
-    Selection (a run of a selection is PARTIAL and signs nothing off):
-          --only <GATE>              Only these gates, and what they need; ids or patterns with *
-          --skip <GATE>              Not these gates
-          --tag <TAG>                Only gates with one of these tags
-          --phase <PHASE>            Only gates of these phases
+          --profile <FILE>           A profile: a path, or the NAME of gates/NAME.toml [env:
+                                     CUTPROOF_PROFILE=] [default: single-host]
           --evidence-dir <DIR>       Where evidence goes, in a folder of the run [env:
                                      CUTPROOF_EVIDENCE_DIR=] [default: evidence]
           --jobs <N>                 How many gates run side by side [default: 8]
@@ -137,6 +130,13 @@ fn help_of_gates_names_its_verbs_and_flags() {
           --export [<DIR>]           Also copy the evidence to the runbook's paths (default folder:
                                      docs/results)
           --allow-writes             Let gates that write do so
+      -h, --help                     Print help
+
+    Selection (a run of a selection is PARTIAL and signs nothing off):
+          --only <GATE>    Only these gates, and what they need; ids or patterns with *
+          --skip <GATE>    Not these gates
+          --tag <TAG>      Only gates with one of these tags
+          --phase <PHASE>  Only gates of these phases
     ");
 }
 
@@ -566,7 +566,7 @@ fn gates_that_write_are_refused_where_nobody_allowed_them() {
     let (profile, evidence) = (desk.write("small.toml", SMALL), desk.evidence());
     let flags = ["gates", "run", "--profile", &profile, "--evidence-dir", &argument(&evidence)];
     let refused = desk.run(&flags).with_code(2);
-    insta::assert_snapshot!(refused.error(), @"error: `topics` write to the environment, which is not ours: expected --allow-writes, or --skip for each of them");
+    insta::assert_snapshot!(refused.error(), @"error: gates that write to the environment, which is not ours: `topics`; expected --allow-writes, or --skip for each of them");
     assert!(!evidence.exists());
 }
 
@@ -584,7 +584,7 @@ fn engines_that_nobody_started_can_not_be_ended() {
     let desk = Desk::new();
     assert_eq!(desk.run(&["engines", "status"]).with_code(0).stdout, "no engines are up\n");
     let ended = desk.run(&["engines", "down", "--name", "nobody"]).with_code(2);
-    insta::assert_snapshot!(ended.error(), @"error: no engines named `nobody` are up; there are:");
+    insta::assert_snapshot!(ended.error(), @"error: no engines named `nobody` are up; none is");
     let outside = desk.run(&["engines", "up", "--name", "../outside", "--profile", "web-shop"]).with_code(2);
     assert!(outside.error().contains("../outside"), "{}", outside.stderr);
 }

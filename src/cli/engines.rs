@@ -169,7 +169,9 @@ fn down(arguments: &DownArguments) -> super::Result {
         None => detached::all(),
         Some(name) => vec![detached::find(name).ok_or_else(|| {
             let up: Vec<_> = detached::all().into_iter().map(|engines| engines.name).collect();
-            Refusal(format!("no engines named `{name}` are up; there are: {}", up.join(", ")))
+            let up =
+                if up.is_empty() { "none is".to_owned() } else { format!("there are: {}", up.join(", ")) };
+            Refusal(format!("no engines named `{name}` are up; {up}"))
         })?],
     };
     for engines in &chosen {

@@ -30,12 +30,13 @@ pub struct RunArguments {
     #[command(flatten)]
     profile: ProfileFlags,
     #[command(flatten)]
-    selection: SelectionFlags,
-    #[command(flatten)]
     run: RunFlags,
     /// Let gates that write do so
     #[arg(long)]
     allow_writes: bool,
+    // Last: its heading goes for all flags behind it.
+    #[command(flatten)]
+    selection: SelectionFlags,
 }
 
 /// Prints the plan.

@@ -10,8 +10,6 @@ pub struct Arguments {
     #[command(flatten)]
     profile: ProfileFlags,
     #[command(flatten)]
-    selection: SelectionFlags,
-    #[command(flatten)]
     run: RunFlags,
     /// Who gives the services
     #[arg(long, value_enum, default_value_t = ProvisionFlag::Embedded, env = "CUTPROOF_PROVISION")]
@@ -22,6 +20,9 @@ pub struct Arguments {
     /// Leave the services up, and print where they are
     #[arg(long)]
     keep: bool,
+    // Last: its heading goes for all flags behind it.
+    #[command(flatten)]
+    selection: SelectionFlags,
 }
 
 /// Starts the engines, runs every gate, writes JUnit and evidence.

@@ -6,7 +6,7 @@
 //! GitLab refuses files above 30 MB. A run that would make more keeps every case's verdict as long as it can, gives
 //! up texts first and passed cases next, and says in the file that it did.
 
-use super::text::{self, cdata, cut, visible};
+use super::text::{self, cdata, cut, cut_middle, visible};
 use super::verdict::{Reason, verdict};
 use super::view::{GateView, RunView};
 use crate::model::{Observation, Phase, Position, Reading, Verdict};
@@ -170,7 +170,7 @@ fn case(gate: &GateView<'_>, names: &Names) -> TestCase {
     let excerpt = gate.ended.map_or("", |ended| ended.excerpt.as_str());
     if !excerpt.is_empty() {
         let most = if gate.verdict == Verdict::Passed { EXCERPT_OF_PASS } else { EXCERPT };
-        case.system_out = Some(cdata(&cut(excerpt, most)).into_owned());
+        case.system_out = Some(cdata(&cut_middle(excerpt, most)).into_owned());
     }
     case
 }

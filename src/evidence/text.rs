@@ -87,6 +87,20 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}{MARK}", &text[..end]))
 }
 
+/// At most `most` characters of what a command printed: a longer text keeps its head and, as what went wrong stands
+/// at its end, twice as much of its tail, and says where it was cut.
+pub fn cut_middle(text: &str, most: usize) -> Cow<'_, str> {
+    const MARK: &str = "\n… (cut) …\n";
+    let count = text.chars().count();
+    if count <= most {
+        return Cow::Borrowed(text);
+    }
+    let keep = most.saturating_sub(MARK.chars().count());
+    let at = |number: usize| text.char_indices().nth(number).map_or(text.len(), |(at, _)| at);
+    let (head, tail) = (at(keep / 3), at(count - (keep - keep / 3)));
+    Cow::Owned(format!("{}{MARK}{}", &text[..head], &text[tail..]))
+}
+
 /// A unit's name, as it stands in every file: `ms`, `count`.
 pub fn unit(unit: Unit) -> String {
     let name = serde_json::to_value(unit).ok();
@@ -97,6 +111,16 @@ pub fn unit(unit: Unit) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_text_that_is_cut_in_its_middle_keeps_both_ends() {
+        assert_eq!(cut_middle("short", 20), "short");
+        let long = format!("first {} last", "é".repeat(100));
+        let cut = cut_middle(&long, 40);
+        assert_eq!(cut.chars().count(), 40);
+        assert!(cut.starts_with("first ") && cut.ends_with(" last") && cut.contains("(cut)"), "{cut}");
+        assert_eq!(cut_middle(&long, long.chars().count()), long);
+    }
 
     #[test]
     fn what_hides_is_shown() {

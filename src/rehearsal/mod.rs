@@ -247,7 +247,7 @@ fn refuse_writes(plan: &Plan) -> Result<(), RehearsalError> {
         return Ok(());
     }
     Err(RehearsalError(format!(
-        "{} write to the environment, which is not ours: expected --allow-writes, or --skip for each of them",
+        "gates that write to the environment, which is not ours: {}; expected --allow-writes, or --skip for each of them",
         writers.join(", ")
     )))
 }

@@ -12,19 +12,31 @@ use crate::plan::PlannedGate;
 use crate::probe::{Context, Measurement, ProbeError, Steps};
 use crate::process::Cancel;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-/// How much later than its deadline a probe may answer, and still be heard.
-const GRACE: Duration = Duration::from_secs(2);
+/// How much later than its deadline a probe may answer, and still be heard: a command that does not end has 5 s to
+/// do so in order and is then killed, within 2 s.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// How often a wait for an answer looks whether the run was cancelled.
 const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// Measures once and judges.
 pub(super) fn run(settings: &Settings, planned: &PlannedGate, endpoints: &[(String, Endpoint)]) -> GateEnded {
-    match measure(settings, planned, endpoints) {
-        Ok(measurement) => judge(planned, measurement),
+    let failed = Arc::default();
+    match measure(settings, planned, endpoints, &failed) {
+        Ok(measurement) => {
+            let ended = judge(planned, measurement);
+            let failed = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match failed {
+                // That the step failed is why; the condition only says that one did.
+                Some(why) if ended.verdict == Verdict::Failed => {
+                    GateEnded { reason: settings.redactor.text(&why).into_owned(), ..ended }
+                }
+                _ => ended,
+            }
+        }
         Err(error) => {
             let reason = match settings.cancel.why() {
                 Some(by) => format!("interrupted by {by}: {error}"),
@@ -57,6 +69,7 @@ fn measure(
     settings: &Settings,
     planned: &PlannedGate,
     endpoints: &[(String, Endpoint)],
+    failed: &Arc<Mutex<Option<String>>>,
 ) -> Result<Measurement, ProbeError> {
     let timeout = planned.gate.timeout;
     let deadline = Instant::now() + timeout;
@@ -67,6 +80,7 @@ fn measure(
         sink: Arc::clone(&settings.sink),
         heard: Arc::clone(&heard),
         number: AtomicU32::new(0),
+        failed: Arc::clone(failed),
     };
     let probe = planned.probe;
     let cancel = settings.cancel.clone();
@@ -140,6 +154,8 @@ struct Told {
     sink: Arc<dyn Sink + Send + Sync>,
     heard: Arc<AtomicBool>,
     number: AtomicU32,
+    /// The first step that failed, and why.
+    failed: Arc<Mutex<Option<String>>>,
 }
 
 impl Told {
@@ -165,7 +181,11 @@ impl Steps for Told {
         let result = work();
         let (status, detail) = match &result {
             Ok(detail) => (StepStatus::Ok, detail.clone()),
-            Err(error) => (StepStatus::Failed, error.clone()),
+            Err(error) => {
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.get_or_insert_with(|| format!("{name}: {error}"));
+                (StepStatus::Failed, error.clone())
+            }
         };
         self.event(Event::StepEnded(StepEnded {
             gate,

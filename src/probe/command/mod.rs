@@ -12,6 +12,7 @@ use crate::model::{Args, Metric, Observation, Reading};
 use crate::process::{self, Excerpt, Exit, Fate, Outcome};
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The probe `command`.
 pub struct Command;
@@ -77,10 +78,12 @@ impl Probe for Command {
     }
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
-        let outcome = command(args, context).run(&context.worker, context.cancel);
+        let command = command(args, context);
+        let timeout = command.timeout;
+        let outcome = command.run(&context.worker, context.cancel);
         let mut facts = Args::default();
         tell_left_behind(&outcome, &mut facts);
-        let code = exit_code(&outcome, args, context, &mut facts)?;
+        let code = exit_code(&outcome, timeout, args, context, &mut facts)?;
         let source = context.redactor.text(line(args).as_ref()).into_owned();
         let observed = |name: &str, reading| Observation {
             source: source.clone(),
@@ -184,6 +187,7 @@ fn quoted(word: &str) -> Cow<'_, str> {
 /// The code it ended with.
 fn exit_code(
     outcome: &Outcome,
+    timeout: Duration,
     args: &Args,
     context: &Context<'_>,
     facts: &mut Args,
@@ -195,7 +199,7 @@ fn exit_code(
             return Ok(128 + signal);
         }
         Exit::TimedOut => {
-            let seconds = outcome.duration.as_secs_f64();
+            let seconds = timeout.as_secs_f64();
             format!(
                 "did not end within the {seconds:.1} s that it had, and was ended: give it a longer `timeout`, or see why it waits"
             )
