@@ -83,7 +83,7 @@ pub fn measure_in(
     let context = Context {
         endpoints: &endpoints,
         deadline: Instant::now() + timeout,
-        cancel: &Cancel,
+        cancel: &Cancel::new().expect("a descriptor"),
         clock: Clock::start(),
         run,
         redactor: &Redactor::new(),
