@@ -126,6 +126,7 @@ impl Probe for TimescaleInit {
             timescaledb: None,
             report: Report::default(),
         };
+        init.report.facts.set("schema_file_count", files.len());
         let (failed, said) = init::run(context, &steps, &mut init);
         let tables = init.tables.map_or(Reading::Missing, |count| Reading::number(count as f64, Unit::Count));
         let timescaledb = init.timescaledb.map_or(Reading::Missing, Reading::bool);

@@ -227,6 +227,7 @@ fn the_schema_is_created_once_and_then_found_as_asked_for() {
     assert_eq!(first.step_names(), ["wait_ready", "apply_schema", "verify_schema"]);
     assert_eq!((first.number("applied"), first.number("created"), first.number("existed")), (3.0, 7.0, 0.0));
     assert_eq!(first.number("tables"), 7.0);
+    assert_eq!(first.fact("schema_file_count"), "3");
     let extension = "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'";
     let timescaledb = database.count(extension) > 0;
     assert_eq!(first.reading("timescaledb"), &Reading::bool(timescaledb));
