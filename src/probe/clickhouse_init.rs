@@ -175,8 +175,10 @@ fn plan(args: &Args, broker: &str) -> Result<(Vec<PlannedStep>, Vec<Filled>), St
         if count == 0 {
             return Err(format!("{} holds no statement: expected at least one", filled.path));
         }
-        steps
-            .push(PlannedStep { name: step, command: format!("apply {} ({count} statements)", filled.path) });
+        steps.push(PlannedStep {
+            name: step,
+            command: format!("apply {} (statements: {count})", filled.path),
+        });
         files.push(filled);
     }
     Ok((steps, files))
@@ -272,7 +274,7 @@ impl Init<'_> {
         self.report.existed.extend(existed);
         let new = self.run(file, &open)?;
         self.report.applied += 1;
-        Ok(format!("{} statements: {new} objects created, {old} already there as asked for", found.len()))
+        Ok(format!("statements: {}, created: {new}, already there as asked for: {old}", found.len()))
     }
 
     /// Names that the files also change by other statements.
@@ -344,7 +346,7 @@ mod tests {
         let steps = ClickhouseInit.steps(&args(&folder)).unwrap();
         let names: Vec<_> = steps.iter().map(|step| step.name.as_str()).collect();
         assert_eq!(names, ["verify_clickhouse", "apply_010_a.sql", "apply_020_b.sql"]);
-        assert!(steps[2].command.ends_with("020_b.sql (2 statements)"), "{}", steps[2].command);
+        assert!(steps[2].command.ends_with("020_b.sql (statements: 2)"), "{}", steps[2].command);
     }
 
     #[test]

@@ -121,71 +121,54 @@ pub(super) fn tables(transaction: &mut Transaction<'_>, wanted: &[Table]) -> Res
 /// The same tables with their types named as the server names them: `timestamptz(3)` is
 /// `timestamp(3) with time zone`. A type that the server does not know is left as it is.
 pub(super) fn normal(transaction: &mut Transaction<'_>, tables: &[Table]) -> Result<Vec<Table>, Error> {
-    let kinds: Vec<_> = tables.iter().flat_map(|table| &table.columns).map(|(_, kind)| plain(kind)).collect();
-    let row = transaction.query_one(
-        "SELECT coalesce(array_agg(format_type(to_regtype(t), NULL) ORDER BY n), '{}') \
-         FROM unnest($1::text[]) WITH ORDINALITY AS kinds(t, n)",
-        &[&kinds],
-    )?;
-    let known: Vec<Option<String>> = row.try_get(0)?;
-    let mut known = known.into_iter();
-    let column = |(name, kind): &(String, String)| {
-        let kind = match known.next().flatten() {
-            Some(base) => with_modifier(&base, modifier(kind)),
-            None => kind.clone(),
-        };
-        (name.clone(), kind)
+    let kinds: Vec<_> =
+        tables.iter().flat_map(|table| &table.columns).map(|(_, kind)| kind.as_str()).collect();
+    let mut named = Vec::with_capacity(kinds.len());
+    for kinds in kinds.chunks(MOST_COLUMNS) {
+        named.extend(names(transaction, kinds)?);
+    }
+    let mut named = named.into_iter();
+    let mut column = |(name, kind): &(String, String)| {
+        (name.clone(), named.next().flatten().unwrap_or_else(|| kind.clone()))
     };
-    let mut column = column;
     let table =
         |table: &Table| Table { columns: table.columns.iter().map(&mut column).collect(), ..table.clone() };
     Ok(tables.iter().map(table).collect())
 }
 
-/// A type without its modifier, and `serial` as the integer that it makes.
-fn plain(kind: &str) -> String {
-    let bare = kind.replace(modifier(kind).unwrap_or_default(), "");
-    match bare.trim().to_lowercase().as_str() {
-        "smallserial" | "serial2" => "smallint".to_owned(),
-        "serial" | "serial4" => "integer".to_owned(),
-        "bigserial" | "serial8" => "bigint".to_owned(),
-        other => other.to_owned(),
-    }
+/// Types that are asked for at once; the server takes 1,664 columns.
+const MOST_COLUMNS: usize = 500;
+
+/// The server's names of types, by the columns of a query that is prepared and not run.
+fn names(transaction: &mut Transaction<'_>, kinds: &[&str]) -> Result<Vec<Option<String>>, Error> {
+    let nulls: Vec<_> = kinds.iter().map(|kind| format!("NULL::{}", plain(kind))).collect();
+    let mut attempt = transaction.transaction()?;
+    let statement = match attempt.prepare(&format!("SELECT {}", nulls.join(", "))) {
+        Ok(statement) if statement.columns().len() == kinds.len() => statement,
+        Err(error) if error.as_db_error().is_none() => return Err(error),
+        // One of them is no type; alone, each of the others still is.
+        Ok(_) | Err(_) if kinds.len() == 1 => return Ok(vec![None]),
+        Ok(_) | Err(_) => {
+            attempt.rollback()?;
+            return kinds.iter().map(|kind| Ok(names(transaction, &[kind])?.pop().flatten())).collect();
+        }
+    };
+    let oids: Vec<_> = statement.columns().iter().map(|column| column.type_().oid()).collect();
+    let modifiers: Vec<_> = statement.columns().iter().map(postgres::Column::type_modifier).collect();
+    let rows = attempt.query(
+        "SELECT format_type(o, m) FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY AS kinds(o, m, n) ORDER BY n",
+        &[&oids, &modifiers],
+    )?;
+    attempt.commit()?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }
 
-/// `(18, 8)` of `numeric(18, 8)`.
-fn modifier(kind: &str) -> Option<&str> {
-    kind.get(kind.find('(')?..=kind.find(')')?)
-}
-
-/// The server writes a modifier behind the type's first words, but before `[]` and ` with time zone`.
-fn with_modifier(base: &str, modifier: Option<&str>) -> String {
-    let Some(modifier) = modifier else { return base.to_owned() };
-    let tails = ["[]", " without time zone", " with time zone"];
-    let tail = tails.iter().filter_map(|tail| base.find(tail)).min().unwrap_or(base.len());
-    format!("{}{modifier}{}", &base[..tail], &base[tail..])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_modifier_stands_where_the_server_writes_it() {
-        assert_eq!(with_modifier("numeric", modifier("numeric(18, 8)")), "numeric(18, 8)");
-        assert_eq!(
-            with_modifier("timestamp with time zone", modifier("timestamptz(3)")),
-            "timestamp(3) with time zone"
-        );
-        assert_eq!(with_modifier("character varying[]", modifier("varchar(9)[]")), "character varying(9)[]");
-        assert_eq!(with_modifier("text", None), "text");
-    }
-
-    #[test]
-    fn a_type_is_asked_for_without_its_modifier() {
-        assert_eq!(plain("numeric(18, 8)"), "numeric");
-        assert_eq!(plain("BIGSERIAL"), "bigint");
-        assert_eq!(plain("timestamp(3) with time zone"), "timestamp with time zone");
-        assert_eq!(plain("odd)("), "odd)(");
+/// `serial` is no type, but a way to write an integer column.
+fn plain(kind: &str) -> &str {
+    match kind.trim().to_lowercase().as_str() {
+        "smallserial" | "serial2" => "smallint",
+        "serial" | "serial4" => "integer",
+        "bigserial" | "serial8" => "bigint",
+        _ => kind,
     }
 }

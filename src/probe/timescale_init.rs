@@ -270,7 +270,7 @@ impl Init<'_> {
         self.report.created = new.map(|table| table.name.clone()).collect();
         let (new, old) = (self.report.created.len(), before.len());
         Ok(format!(
-            "{} files: {new} tables and views created, {old} already there as asked for",
+            "files: {}, tables and views created: {new}, already there as asked for: {old}",
             self.files.len()
         ))
     }

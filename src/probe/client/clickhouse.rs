@@ -188,10 +188,14 @@ fn hint(code: &str) -> &'static str {
     }
 }
 
-/// The part of an exception that a person needs: without code, stack and version, at most 300 characters.
+/// The part of an exception that a person needs: without code, stack and version, at most 300 characters. It may
+/// stand anywhere in the body: some formats have a field for it.
 fn first_line(body: &str) -> String {
-    let line = body.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let text = line.split_once("DB::Exception: ").map_or(line, |(_, text)| text);
+    let text = match body.split_once("DB::Exception: ") {
+        Some((_, text)) => text.lines().next(),
+        None => body.lines().find(|line| !line.trim().is_empty()),
+    };
+    let text = text.unwrap_or_default();
     let text = text.split(" (version ").next().unwrap_or(text).trim_end_matches(['.', ' ']);
     text.chars().take(300).collect()
 }
@@ -209,6 +213,9 @@ mod tests {
     fn an_exception_is_cut_down_to_what_a_person_needs() {
         let body = "Code: 60. DB::Exception: Unknown table expression identifier 'x'. (UNKNOWN_TABLE) (version 24.8.1)\n";
         assert_eq!(first_line(body), "Unknown table expression identifier 'x'. (UNKNOWN_TABLE)");
+        let json =
+            "{\n\t\"exception\": \"Code: 60. DB::Exception: No x. (UNKNOWN_TABLE) (version 24.8.1)\"\n}";
+        assert_eq!(first_line(json), "No x. (UNKNOWN_TABLE)");
         assert_eq!(first_line("\n<html>"), "<html>");
         assert_eq!(first_line(""), "");
         assert_eq!(first_line(&"é".repeat(1000)).chars().count(), 300);

@@ -1,7 +1,7 @@
 //! What a CREATE statement asks for: which object, with which columns and clauses. Pure, and no more of the grammar
 //! than is needed to compare what was asked with what is there; a statement it does not know gives nothing.
 
-use super::sql::{Kind, Statement, Token, squeezed};
+use super::sql::{Dialect, Kind, Statement, Token, squeezed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An object that a statement creates.
@@ -38,7 +38,7 @@ pub enum Object {
 
 /// What a statement creates, if it is one that creates a database, schema, table or view.
 pub fn created(statement: &Statement<'_>) -> Option<Created> {
-    let mut at = Cursor { rest: &statement.tokens };
+    let mut at = Cursor { rest: &statement.tokens, dialect: statement.dialect };
     at.word("CREATE").or_else(|| at.word("ATTACH"))?;
     let replaces = at.word("OR").and_then(|()| at.word("REPLACE")).is_some();
     for modifier in ["UNLOGGED", "MATERIALIZED", "RECURSIVE"] {
@@ -55,7 +55,7 @@ pub fn created(statement: &Statement<'_>) -> Option<Created> {
     let (schema, name) = at.qualified()?;
     at.word("ON").and_then(|()| at.word("CLUSTER")).and_then(|()| at.next());
     let to = at.word("TO").and_then(|()| at.qualified());
-    let columns = at.group().map(columns).unwrap_or_default();
+    let columns = at.group().map(|list| columns(list, at.dialect)).unwrap_or_default();
     let (mut clauses, settings) = clauses(at.rest);
     if let Some((_, name)) = to {
         clauses.insert("TO", name);
@@ -73,16 +73,16 @@ pub fn changed(statements: &[Statement<'_>]) -> BTreeSet<String> {
         ["DROP", "RENAME", "EXCHANGE", "DETACH", "UNDROP"].into_iter().any(begins)
             || (begins("ALTER") && columns())
     };
-    statements
-        .iter()
-        .filter(changes)
-        .flat_map(|statement| statement.tokens.iter().filter_map(Token::name))
-        .collect()
+    let names = |statement: &Statement<'_>| {
+        statement.tokens.iter().filter_map(|token| token.name(statement.dialect)).collect::<Vec<_>>()
+    };
+    statements.iter().filter(changes).flat_map(names).collect()
 }
 
 /// Goes through tokens.
 struct Cursor<'s, 't> {
     rest: &'s [Token<'t>],
+    dialect: Dialect,
 }
 
 impl<'s, 't> Cursor<'s, 't> {
@@ -100,10 +100,10 @@ impl<'s, 't> Cursor<'s, 't> {
 
     /// Passes `name` or `schema.name`.
     fn qualified(&mut self) -> Option<(Option<String>, String)> {
-        let first = self.next()?.name()?;
+        let first = self.next()?.name(self.dialect)?;
         if self.rest.first().is_some_and(|token| token.is_symbol('.')) {
             self.next();
-            return Some((Some(first), self.next()?.name()?));
+            return Some((Some(first), self.next()?.name(self.dialect)?));
         }
         Some((None, first))
     }
@@ -180,7 +180,7 @@ const AFTER_TYPE: [&str; 19] = [
     "COMPRESSION",
 ];
 
-fn columns(list: &[Token<'_>]) -> Vec<(String, String)> {
+fn columns(list: &[Token<'_>], dialect: Dialect) -> Vec<(String, String)> {
     let column = |part: &[Token<'_>]| {
         let (first, rest) = part.split_first()?;
         if first.kind == Kind::Word && NO_COLUMN.iter().any(|word| first.is(word)) {
@@ -193,7 +193,7 @@ fn columns(list: &[Token<'_>]) -> Vec<(String, String)> {
             ends
         });
         let type_name = squeezed(&rest[..end.unwrap_or(rest.len())]);
-        (!type_name.is_empty()).then_some((first.name()?, type_name))
+        (!type_name.is_empty()).then_some((first.name(dialect)?, type_name))
     };
     parts(list).into_iter().filter_map(column).collect()
 }
@@ -231,7 +231,7 @@ fn clauses(tokens: &[Token<'_>]) -> (BTreeMap<&'static str, String>, BTreeMap<St
 fn setting(part: &[Token<'_>]) -> Option<(String, String)> {
     let (name, value) = part.split_first()?;
     let value = value.split_first().filter(|(sign, _)| sign.is_symbol('='))?.1;
-    Some((name.name()?, squeezed(value)))
+    Some((name.name(Dialect::ClickHouse)?, squeezed(value)))
 }
 
 /// What a clause says, without the second word of its keyword or its `=`.
@@ -244,7 +244,7 @@ fn said<'s, 't>(clause: &'s [Token<'t>]) -> &'s [Token<'t>] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sql::{Dialect, statements};
+    use super::super::sql::statements;
     use super::*;
 
     fn of(text: &str, dialect: Dialect) -> Option<Created> {
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_table_of_postgres_is_read_without_its_constraints() {
-        let sql = "create table if not exists trading_core.\"Orders\" (id bigint primary key, \
+        let sql = "create table if not exists Trading_Core.\"Orders\" (ID bigint primary key, \
                    price numeric(18, 8) not null default 0, at timestamp(3) with time zone, \
                    tags text[] , check (price > 0), constraint u unique (id))";
         let table = of(sql, Dialect::Postgres).unwrap();

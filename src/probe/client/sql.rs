@@ -22,6 +22,8 @@ pub struct Statement<'t> {
     pub line: usize,
     /// Its tokens; never empty.
     pub tokens: Vec<Token<'t>>,
+    /// Whose it is.
+    pub dialect: Dialect,
 }
 
 /// A piece of a statement.
@@ -67,9 +69,10 @@ impl<'t> Token<'t> {
         self.kind == Kind::Symbol && self.text.starts_with(symbol)
     }
 
-    /// The name that it stands for, without quotes.
-    pub fn name(&self) -> Option<String> {
+    /// The name that it stands for, without quotes. PostgreSQL writes names without quotes in lower case.
+    pub fn name(&self, dialect: Dialect) -> Option<String> {
         match self.kind {
+            Kind::Word if dialect == Dialect::Postgres => Some(self.text.to_lowercase()),
             Kind::Word => Some(self.text.to_owned()),
             Kind::Name => {
                 let quote = self.text.chars().next()?;
@@ -106,20 +109,24 @@ pub fn statements(text: &str, dialect: Dialect) -> Result<Vec<Statement<'_>>, Sq
     let mut lexer = Lexer { text, dialect, at: 0 };
     while let Some((token, range)) = lexer.token()? {
         if token.is_symbol(';') {
-            found.extend(close(text, &mut open));
+            found.extend(close(text, dialect, &mut open));
         } else {
             open.push((token, range));
         }
     }
-    found.extend(close(text, &mut open));
+    found.extend(close(text, dialect, &mut open));
     Ok(found)
 }
 
-fn close<'t>(text: &'t str, open: &mut Vec<(Token<'t>, Range<usize>)>) -> Option<Statement<'t>> {
+fn close<'t>(
+    text: &'t str,
+    dialect: Dialect,
+    open: &mut Vec<(Token<'t>, Range<usize>)>,
+) -> Option<Statement<'t>> {
     let range = open.first()?.1.start..open.last()?.1.end;
     let line = line(text, range.start);
     let tokens = open.drain(..).map(|(token, _)| token).collect();
-    Some(Statement { text: &text[range], line, tokens })
+    Some(Statement { text: &text[range], line, tokens, dialect })
 }
 
 /// The line of a byte of the text, from 1.

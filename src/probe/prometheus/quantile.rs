@@ -37,8 +37,7 @@ pub fn bucket_quantile(q: f64, buckets: &[Bucket]) -> Quantile {
     let mut buckets = buckets.to_vec();
     let sound = buckets.iter().all(|bucket| !bucket.bound.is_nan() && bucket.count.is_finite());
     buckets.sort_by(|a, b| a.bound.total_cmp(&b.bound));
-    let in_range = q > 0.0 && q <= 1.0;
-    if !sound || !in_range || buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
+    if !(sound && q > 0.0 && q <= 1.0) || buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
         return Quantile::Undefined;
     }
     coalesce(&mut buckets);

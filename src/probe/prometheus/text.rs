@@ -347,14 +347,14 @@ mod tests {
         let text = "# HELP http_requests_total The \\\\ total\n# TYPE http_requests_total counter\n\
             http_requests_total{method=\"post\",code=\"200\"} 1027 1395066363000\n\n\
             # a comment\n#also\n  spaced { a = \"1\" , b=\"\", } 1.7560473e+07\n\
-            esc{path=\"C:\\\\DIR\\n\\\"x\\\" \\d\"} -3.5\ninf +Inf\nless -inf -1\nx:y 5.";
+            esc{path=\"C:\\\\DIR\\n\\\"x\\\" \\d\"} -3.25\ninf +Inf\nless -inf -1\nx:y 5.";
         assert_eq!(
             read(text),
             [
                 Line::Kind { family: "http_requests_total".into(), kind: "counter" },
                 sample("http_requests_total", &[("method", "post"), ("code", "200")], 1027.0),
                 sample("spaced", &[("a", "1")], 1.756_047_3e7),
-                sample("esc", &[("path", "C:\\DIR\n\"x\" \\d")], -3.5),
+                sample("esc", &[("path", "C:\\DIR\n\"x\" \\d")], -3.25),
                 sample("inf", &[], f64::INFINITY),
                 sample("less", &[], f64::NEG_INFINITY),
                 sample("x:y", &[], 5.0),
