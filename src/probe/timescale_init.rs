@@ -14,9 +14,9 @@ use crate::model::event::PlannedStep;
 use crate::model::field::{Field, FieldKind};
 use crate::model::units::Unit;
 use crate::model::{Args, Endpoint, Metric, Reading, ServiceKind};
+use crate::process::Cancel;
 use postgres::error::ErrorPosition;
 use std::collections::BTreeSet;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// The probe `timescale_init`.
@@ -115,6 +115,7 @@ impl Probe for TimescaleInit {
             args.text("database").unwrap_or_default()
         );
         let mut init = Init {
+            cancel: context.cancel,
             endpoint,
             connect: args.duration("connect_timeout").unwrap_or(Duration::from_secs(5)),
             expected: args.integer("expected_table_count"),
@@ -188,6 +189,7 @@ impl Asked {
 
 /// An initialisation as far as it came.
 struct Init<'a> {
+    cancel: &'a Cancel,
     endpoint: Endpoint,
     connect: Duration,
     expected: Option<i64>,
@@ -223,7 +225,7 @@ impl Init<'_> {
             if !refused.passes || Instant::now() + AGAIN >= until {
                 return Err(refused.error.0);
             }
-            thread::sleep(AGAIN);
+            self.cancel.pause(AGAIN);
         }
         // It answers; the connection that is used lasts longer than the first one.
         let session = Session::open(&self.endpoint, self.deadline).map_err(|error| error.0)?;

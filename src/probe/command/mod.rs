@@ -157,6 +157,8 @@ fn command(args: &Args, context: &Context<'_>) -> process::Command {
         None => process::Command::argv(args.texts("argv"), timeout),
     };
     process::Command {
+        // The runner gives up on a gate 2 s after its deadline: by then it must be known what became of it.
+        grace: Duration::from_secs(1),
         folder: args.text("cwd").map(PathBuf::from),
         environment: args.map("env").into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
         ..command
