@@ -3,10 +3,10 @@
 use super::flags::ProfileFlags;
 use super::{Display, Refusal, print, report};
 use crate::exit;
+use crate::model::service::variable;
 use crate::process::{Cancel, Command, Daemons, Exit, Worker, signals};
 use crate::profile::{self, Profile};
 use crate::rehearsal::detached::{self, Detached};
-use crate::service::attach::variable;
 use crate::service::embedded;
 use crate::service::identify::identify;
 use std::ffi::OsString;

@@ -79,6 +79,11 @@ impl Args {
         map.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
     }
 
+    /// Changes every text in it, at any depth; names stay.
+    pub fn each_text(&mut self, change: &dyn Fn(&mut String)) {
+        self.0.values_mut().for_each(|value| each_text(value, change));
+    }
+
     /// A table of its own.
     pub fn table(&self, name: &str) -> Option<Args> {
         self.0.get(name)?.as_object().cloned().map(Args)
@@ -88,5 +93,32 @@ impl Args {
     pub fn tables(&self, name: &str) -> Vec<Args> {
         let list = self.0.get(name).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(|item| item.as_object().cloned().map(Args)).collect()
+    }
+}
+
+fn each_text(value: &mut Value, change: &dyn Fn(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, change)),
+        Value::Object(table) => table.values_mut().for_each(|item| each_text(item, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_text_is_changed_and_no_name() {
+        let mut args = Args::default();
+        args.set("a", "x");
+        args.set("x", json!([{ "x": ["x", 1, null] }]));
+        args.each_text(&|text| text.push('!'));
+        assert_eq!(
+            serde_json::to_value(&args).unwrap(),
+            json!({ "a": "x!", "x": [{ "x": ["x!", 1, null] }] })
+        );
     }
 }

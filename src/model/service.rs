@@ -126,6 +126,11 @@ impl Endpoint {
     }
 }
 
+/// The variable that holds something of a service: `CUTPROOF_ENDPOINT_REDIS`, `CUTPROOF_PASSWORD_TRADE_DB`.
+pub fn variable(what: &str, service: &str) -> String {
+    format!("CUTPROOF_{what}_{}", service.to_ascii_uppercase().replace(['-', '.'], "_"))
+}
+
 /// What runs at an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {

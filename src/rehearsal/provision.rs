@@ -1,10 +1,11 @@
 //! Which services of a plan come from where.
 
 use super::folder::RunFolder;
+use crate::model::service::variable;
 use crate::model::{Endpoint, Secret, ServiceKind};
 use crate::process::{Cancel, Worker};
 use crate::profile::{Engine, Service};
-use crate::service::attach::{Attached, variable};
+use crate::service::attach::Attached;
 use crate::service::embedded::{
     EngineKind, EngineRequest, EngineSource, Installed, Running, StartOptions, start,
 };

@@ -6,18 +6,20 @@
 use super::{Settings, ended};
 use crate::condition::Truth;
 use crate::model::event::{GateEnded, PlannedStep, Sink, StepEnded, StepStarted, StepStatus};
+use crate::model::redact::Redactor;
 use crate::model::time::millis;
-use crate::model::{Endpoint, Event, GateId, Verdict};
+use crate::model::{Endpoint, Event, GateId, Reading, Verdict};
 use crate::plan::PlannedGate;
 use crate::probe::{Context, Measurement, ProbeError, Steps};
 use crate::process::Cancel;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-/// How much later than its deadline a probe may answer, and still be heard: a command that does not end has 5 s to
+/// How much later than its deadline a probe may answer, and still be heard: a command that does not end has 1 s to
 /// do so in order and is then killed, within 2 s.
-const GRACE: Duration = Duration::from_secs(8);
+const GRACE: Duration = Duration::from_secs(4);
 
 /// How often a wait for an answer looks whether the run was cancelled.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -32,9 +34,9 @@ pub(super) fn run(settings: &Settings, planned: &PlannedGate, endpoints: &[(Stri
             match failed {
                 // That the step failed is why; the condition only says that one did.
                 Some(why) if ended.verdict == Verdict::Failed => {
-                    GateEnded { reason: settings.redactor.text(&why).into_owned(), ..ended }
+                    redacted(GateEnded { reason: why, ..ended }, &settings.redactor)
                 }
-                _ => ended,
+                _ => redacted(ended, &settings.redactor),
             }
         }
         Err(error) => {
@@ -46,6 +48,25 @@ pub(super) fn run(settings: &Settings, planned: &PlannedGate, endpoints: &[(Stri
             ended(&planned.gate.id, Verdict::Error, reason)
         }
     }
+}
+
+/// What services and commands said may hold secrets, whatever a probe did about them; it is judged as it was, and
+/// told without them.
+fn redacted(mut ended: GateEnded, redactor: &Redactor) -> GateEnded {
+    let mask = |text: &mut String| {
+        if let Cow::Owned(masked) = redactor.text(text) {
+            *text = masked;
+        }
+    };
+    mask(&mut ended.reason);
+    mask(&mut ended.excerpt);
+    for observation in &mut ended.observations {
+        if let Reading::Text { value } = &mut observation.reading {
+            mask(value);
+        }
+    }
+    ended.facts.each_text(&mask);
+    ended
 }
 
 fn judge(planned: &PlannedGate, measurement: Measurement) -> GateEnded {
@@ -81,6 +102,7 @@ fn measure(
         heard: Arc::clone(&heard),
         number: AtomicU32::new(0),
         failed: Arc::clone(failed),
+        redactor: Arc::clone(&settings.redactor),
     };
     let probe = planned.probe;
     let cancel = settings.cancel.clone();
@@ -156,6 +178,7 @@ struct Told {
     number: AtomicU32,
     /// The first step that failed, and why.
     failed: Arc<Mutex<Option<String>>>,
+    redactor: Arc<Redactor>,
 }
 
 impl Told {
@@ -194,7 +217,7 @@ impl Steps for Told {
             status,
             duration_ms: millis(began.elapsed()),
             command: planned.command.clone(),
-            detail,
+            detail: self.redactor.text(&detail).into_owned(),
         }))?;
         result
     }

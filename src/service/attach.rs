@@ -4,6 +4,7 @@
 use super::identify::identify;
 use super::{Environment, ServiceError};
 use crate::model::Endpoint;
+use crate::model::service::variable;
 use crate::process::Cancel;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -63,11 +64,6 @@ impl Environment for Attached {
     }
 
     fn stop(&self) {}
-}
-
-/// The variable that holds something of a service: `CUTPROOF_ENDPOINT_REDIS`, `CUTPROOF_PASSWORD_TRADE_DB`.
-pub fn variable(what: &str, service: &str) -> String {
-    format!("CUTPROOF_{what}_{}", service.to_ascii_uppercase().replace(['-', '.'], "_"))
 }
 
 #[cfg(test)]

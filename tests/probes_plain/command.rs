@@ -1,6 +1,6 @@
 use super::bench::{Bench, fact, judged, number, reading, refused, text};
 use cutproof::condition::Truth;
-use cutproof::model::Reading;
+use cutproof::model::{Endpoint, Reading, Secret, ServiceKind};
 use serde_json::json;
 use std::time::Duration;
 
@@ -32,6 +32,19 @@ fn folder_and_variables_are_those_of_the_settings_beside_the_inherited() {
     let measured = Bench::new().measure("command", with).unwrap();
     assert_eq!(text(&measured, "stdout"), format!("{}\ndry", place.display()));
     assert_eq!(number(&measured, "exit_code"), 0.0);
+}
+
+#[test]
+fn a_command_is_told_where_the_services_are_that_it_uses() {
+    let mut endpoint = Endpoint::at(ServiceKind::Postgres, "127.0.0.1:5433");
+    endpoint.password = Some(Secret::new("s3cret-of-this-run"));
+    let bench = Bench { endpoints: vec![("trade-db".to_owned(), endpoint)], ..Bench::new() };
+    bench.redactor.add("s3cret-of-this-run");
+    let line = "echo $CUTPROOF_ENDPOINT_TRADE_DB; test \"$CUTPROOF_PASSWORD_TRADE_DB\" = s3cret-of-this-run";
+    let measured = bench.measure("command", json!({ "shell": line })).unwrap();
+    assert_eq!(text(&measured, "stdout"), "127.0.0.1:5433");
+    assert_eq!(number(&measured, "exit_code"), 0.0);
+    assert!(!format!("{measured:?}").contains("s3cret"), "{measured:?}");
 }
 
 #[test]

@@ -6,11 +6,13 @@ mod excerpt;
 use super::{BadArgs, Context, Measurement, Probe, ProbeError, declared};
 use crate::model::field::{Field, FieldKind};
 use crate::model::redact::{Redactor, names_a_secret};
+use crate::model::service::variable;
 use crate::model::time::millis;
 use crate::model::units::Unit;
-use crate::model::{Args, Metric, Observation, Reading};
+use crate::model::{Args, Metric, Observation, Reading, Secret};
 use crate::process::{self, Excerpt, Exit, Fate, Outcome};
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,7 +32,8 @@ const FIELDS: &[Field] = &[
     Field::optional(
         "env",
         FieldKind::Map,
-        "variables added to the environment, which is inherited whole: secrets come with it and are not written here",
+        "variables added to the environment, which is inherited whole: secrets come with it and are not written here; \
+         CUTPROOF_ENDPOINT_NAME (and _USER_, _PASSWORD_) say where each service of `uses` is",
     ),
     Field::optional("match", FieldKind::Tables(declared::CAPTURES), "values of the standard output"),
     Field::optional("match_stderr", FieldKind::Tables(declared::CAPTURES), "values of the standard error"),
@@ -157,12 +160,29 @@ fn command(args: &Args, context: &Context<'_>) -> process::Command {
         None => process::Command::argv(args.texts("argv"), timeout),
     };
     process::Command {
-        // The runner gives up on a gate 2 s after its deadline: by then it must be known what became of it.
+        // The runner gives up on a gate 4 s after its deadline: by then it must be known what became of it.
         grace: Duration::from_secs(1),
         folder: args.text("cwd").map(PathBuf::from),
-        environment: args.map("env").into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        environment: environment(args, context),
         ..command
     }
+}
+
+/// Where the services are that the gate uses, as a person at a desk has it from `engines up`; and what the gate sets.
+fn environment(args: &Args, context: &Context<'_>) -> Vec<(OsString, OsString)> {
+    let mut variables = Vec::new();
+    for (service, endpoint) in context.endpoints {
+        let password = endpoint.password.as_ref().map(Secret::reveal);
+        let parts = [
+            ("ENDPOINT", Some(endpoint.address.as_str())),
+            ("USER", endpoint.user.as_deref()),
+            ("PASSWORD", password),
+        ];
+        let known = parts.into_iter().filter_map(|(what, value)| Some((variable(what, service), value?)));
+        variables.extend(known.map(|(name, value)| (name.into(), value.into())));
+    }
+    variables.extend(args.map("env").into_iter().map(|(name, value)| (name.into(), value.into())));
+    variables
 }
 
 /// The command as people should read it.
