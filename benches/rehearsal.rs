@@ -1,13 +1,14 @@
 //! What a rehearsal costs: `cargo bench --bench rehearsal`. Needs the engines installed, or installs them.
 //!
 //! Prints ratios of one run: all five engines against the chain that can't be shortened (Kafka, then Connect), a warm
-//! rehearsal, six topics, the ClickHouse schema, `cutproof --version`, and cutproof's own memory.
+//! rehearsal, six topics, the ClickHouse schema, 1,000 command gates, `cutproof --version`, and cutproof's own memory.
 
 use cutproof::process::{Worker, hold};
 use cutproof::service::embedded::{
     EngineKind, EngineRequest, EngineSource, Installed, Lines, StartOptions, install, start, user_cache,
 };
 use std::error::Error;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 const CUTPROOF: &str = env!("CARGO_BIN_EXE_cutproof");
 const ROUNDS: usize = 5;
+const COMMANDS: usize = 1000;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -37,6 +39,7 @@ fn bench(worker: Worker) -> Result<()> {
     let installed = install(&user_cache()?, worker, &Lines::new(std::io::stderr()))?;
     engines(&installed, worker)?;
     rehearsals()?;
+    gates()?;
     version()
 }
 
@@ -113,10 +116,72 @@ fn rehearsals() -> Result<()> {
     Ok(())
 }
 
+/// 1,000 gates of argv `true`, from the run's first event to its last, against a bare loop of the same, by turns: one
+/// at a time, and side by side on all cores.
+fn gates() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let profile = folder.path().join("many.toml");
+    let gate = |number| {
+        format!(
+            "[[gate]]\nid = \"g{number}\"\nphase = \"infra\"\nprobe = \"command\"\nwith = {{ argv = [\"true\"] }}\n"
+        )
+    };
+    std::fs::write(
+        &profile,
+        format!("environment = \"bench\"\n{}", (0..COMMANDS).map(gate).collect::<String>()),
+    )?;
+    let cores = std::thread::available_parallelism()?.get();
+    for jobs in [1, cores] {
+        let (mut ours, mut bare) = (Vec::new(), Vec::new());
+        for round in 0..ROUNDS {
+            bare.push(bare_loop(jobs));
+            let evidence = folder.path().join(format!("{jobs}-{round}"));
+            let mut command = Command::new(CUTPROOF);
+            command.args(["gates", "run", "--jobs", &jobs.to_string(), "--profile"]).arg(&profile);
+            command.arg("--evidence-dir").arg(&evidence).stdout(Stdio::null()).stderr(Stdio::null());
+            if !command.status()?.success() {
+                return Err("the gates did not pass".into());
+            }
+            let ms = summary(&evidence)?["duration_ms"].as_f64().ok_or("no duration")?;
+            ours.push(Duration::from_secs_f64(ms / 1e3));
+        }
+        let (ours, bare) = (median(ours), median(bare));
+        println!("1,000 command gates, {jobs} at once  {:>6.0} ms", ours.as_secs_f64() * 1e3);
+        println!(
+            "  against a bare loop          {:>8.2} times ({:.0} ms)",
+            ratio(ours, bare),
+            bare.as_secs_f64() * 1e3
+        );
+    }
+    Ok(())
+}
+
+/// Starts `true` and waits for it, as often in all, on as many threads.
+fn bare_loop(threads: usize) -> Duration {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..COMMANDS / threads {
+                    let ended =
+                        Command::new("true").process_group(0).spawn().and_then(|mut child| child.wait());
+                    assert!(ended.is_ok_and(|status| status.success()));
+                }
+            });
+        }
+    });
+    begun.elapsed()
+}
+
+/// The summary of the only run in an evidence folder.
+fn summary(evidence: &Path) -> Result<serde_json::Value> {
+    let run = std::fs::read_dir(evidence)?.next().ok_or("no run")??.path();
+    Ok(serde_json::from_slice(&std::fs::read(run.join("summary.json"))?)?)
+}
+
 /// How long a gate took, as summary.json has it.
 fn gate_ms(evidence: &Path, gate: &str) -> Result<Duration> {
-    let run = std::fs::read_dir(evidence)?.next().ok_or("no run")??.path();
-    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("summary.json"))?)?;
+    let summary = summary(evidence)?;
     let gates = summary["gates"].as_array().ok_or("no gates")?;
     let found = gates.iter().find(|found| found["id"] == gate).ok_or("no such gate")?;
     let ms = found["duration_ms"].as_f64().ok_or("no duration")?;

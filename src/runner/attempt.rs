@@ -10,9 +10,10 @@ use crate::model::redact::Redactor;
 use crate::model::time::millis;
 use crate::model::{Endpoint, Event, GateId, Reading, Verdict};
 use crate::plan::PlannedGate;
-use crate::probe::{Context, Measurement, ProbeError, Steps};
+use crate::probe::{Context, Measurement, Probe, ProbeError, Steps};
 use crate::process::Cancel;
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -94,7 +95,6 @@ fn measure(
 ) -> Result<Measurement, ProbeError> {
     let timeout = planned.gate.timeout;
     let deadline = Instant::now() + timeout;
-    let (answer, answers) = mpsc::sync_channel(1);
     let heard = Arc::new(AtomicBool::new(true));
     let steps = Told {
         gate: planned.gate.id.clone(),
@@ -105,20 +105,17 @@ fn measure(
         redactor: Arc::clone(&settings.redactor),
     };
     let probe = planned.probe;
+    if probe.ends_by_itself() {
+        let measure = || probe.measure(&planned.gate.with, &context(settings, endpoints, deadline, &steps));
+        // What a panic leaves behind is this attempt's own.
+        return std::panic::catch_unwind(AssertUnwindSafe(measure))
+            .unwrap_or_else(|payload| Err(broke_off(probe, &panic_text(payload))));
+    }
+    let (answer, answers) = mpsc::sync_channel(1);
     let cancel = settings.cancel.clone();
     let (args, endpoints, settings) = (planned.gate.with.clone(), endpoints.to_vec(), settings.clone());
     let thread = std::thread::Builder::new().name(format!("gate {}", planned.gate.id)).spawn(move || {
-        let context = Context {
-            endpoints: &endpoints,
-            deadline,
-            cancel: &settings.cancel,
-            clock: settings.clock,
-            run: &settings.run,
-            redactor: &settings.redactor,
-            steps: &steps,
-            worker: settings.worker,
-        };
-        let found = probe.measure(&args, &context);
+        let found = probe.measure(&args, &context(&settings, &endpoints, deadline, &steps));
         // The receiver is gone only where this thread was left behind, and then nobody is to be told.
         answer.send(found).ok();
     });
@@ -137,12 +134,31 @@ fn measure(
         }
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             let why = thread.join().err().map(panic_text).unwrap_or_default();
-            Err(ProbeError(format!(
-                "the probe `{}` broke off, which is a fault in cutproof: {why}",
-                probe.name()
-            )))
+            Err(broke_off(probe, &why))
         }
     }
+}
+
+fn context<'a>(
+    settings: &'a Settings,
+    endpoints: &'a [(String, Endpoint)],
+    deadline: Instant,
+    steps: &'a Told,
+) -> Context<'a> {
+    Context {
+        endpoints,
+        deadline,
+        cancel: &settings.cancel,
+        clock: settings.clock,
+        run: &settings.run,
+        redactor: &settings.redactor,
+        steps,
+        worker: settings.worker,
+    }
+}
+
+fn broke_off(probe: &dyn Probe, why: &str) -> ProbeError {
+    ProbeError(format!("the probe `{}` broke off, which is a fault in cutproof: {why}", probe.name()))
 }
 
 /// Waits for the answer until `last`, or until the grace period after the run was cancelled.
