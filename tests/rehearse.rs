@@ -114,6 +114,22 @@ fn what_is_kept_can_be_measured_again_and_finds_everything_there() {
     assert_eq!(desk.run(&["engines", "status"]).with_code(0).stdout, "no engines are up\n");
 }
 
+#[test]
+fn engines_that_were_to_be_kept_are_ended_where_the_run_can_not_begin() {
+    let desk = Desk::new();
+    let profile = desk.write(
+        "redis.toml",
+        "environment = \"t\"\n[services.redis]\nkind = \"redis\"\n\
+         [[gate]]\nid = \"ping\"\nphase = \"infra\"\nprobe = \"redis_ping\"\nuses = [\"redis\"]\n",
+    );
+    let file = desk.write("a-file", "");
+    let evidence = format!("{file}/evidence");
+    let flags = ["rehearse", "--keep", "--profile", &profile, "--evidence-dir", &evidence];
+    let refused = desk.run(&flags).with_code(2);
+    assert!(refused.error().contains(&evidence), "{}", refused.stderr);
+    desk.expect_nothing_left();
+}
+
 /// All numbers that the gates of a run observed, by name.
 fn kept_counts(folder: &std::path::Path) -> BTreeMap<String, f64> {
     fn collect(value: &serde_json::Value, into: &mut BTreeMap<String, f64>) {

@@ -48,12 +48,19 @@ pub fn run(request: Request) -> super::Result {
         true => Some(keep(&request, &mut options, &cancel)?),
         false => None,
     };
-    let display = Arc::new(Display::new());
-    let rehearsal = Rehearsal::open(&request.plan, &options, request.worker, &cancel, display.clone())
-        .map_err(Refusal::of)?;
-    rehearsal.runner().all(usize::from(request.flags.jobs));
-    let finished = rehearsal.finish().map_err(Refusal::of)?;
-    display.finish();
+    let finished = match (measure(&request, &options, &cancel), &kept) {
+        (Ok(finished), _) => finished,
+        // Nobody would know their name.
+        (Err(refusal), Some(engines)) => {
+            return Err(match engines.down() {
+                Ok(()) => refusal,
+                Err(left) => {
+                    Refusal(format!("{refusal}; and the engines `{}` stay up: {left}", engines.name))
+                }
+            });
+        }
+        (Err(refusal), None) => return Err(refusal),
+    };
     if let Some(folder) = &request.flags.export {
         export(&finished, folder)?;
     }
@@ -63,6 +70,17 @@ pub fn run(request: Request) -> super::Result {
         eprintln!("the engines stay up: end them with `cutproof engines down --name {}`", engines.name);
     }
     Ok(finished.exit_code())
+}
+
+/// The run itself, until its evidence is written.
+fn measure(request: &Request, options: &Options, cancel: &Cancel) -> super::Result<Finished> {
+    let display = Arc::new(Display::new());
+    let rehearsal = Rehearsal::open(&request.plan, options, request.worker, cancel, display.clone())
+        .map_err(Refusal::of)?;
+    rehearsal.runner().all(usize::from(request.flags.jobs));
+    let finished = rehearsal.finish().map_err(Refusal::of)?;
+    display.finish();
+    Ok(finished)
 }
 
 /// A rehearsal that sets an environment up and checks its health is a bootstrap too, and has that evidence.
