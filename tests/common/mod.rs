@@ -135,17 +135,28 @@ impl Drop for Desk {
         if !std::thread::panicking() {
             self.expect_nothing_left();
         }
-        let end = Instant::now() + GONE;
-        loop {
-            let left = self.processes();
+        // In order first: an engine with an environment of its own is known to its holder only.
+        self.signal_until_gone(Signal::TERM);
+        self.signal_until_gone(Signal::KILL);
+    }
+}
+
+impl Desk {
+    fn signal_until_gone(&self, which: Signal) {
+        let send = |left: &BTreeMap<i32, String>| {
             for pid in left.keys().filter_map(|pid| Pid::from_raw(*pid)) {
-                kill_process(pid, Signal::KILL).ok();
+                // It may have ended in between.
+                kill_process(pid, which).ok();
             }
-            if left.is_empty() || Instant::now() > end {
-                return;
+        };
+        send(&self.processes());
+        within(GONE, || {
+            let left = self.processes();
+            if which == Signal::KILL {
+                send(&left);
             }
-            std::thread::sleep(LOOK);
-        }
+            left.is_empty()
+        });
     }
 }
 
