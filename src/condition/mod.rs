@@ -41,6 +41,9 @@ use syntax::Node;
 
 /// The longest text that is read as a condition, in bytes.
 pub const MAX_LENGTH: usize = 4096;
+/// Words that conditions read as something else than a name.
+pub const KEYWORDS: [&str; 10] =
+    ["and", "or", "not", "for", "matches", "true", "false", "missing", "present", "no_events"];
 /// How deep parentheses and `not` may nest.
 pub const MAX_DEPTH: usize = 64;
 

@@ -6,7 +6,7 @@
 //! GitLab refuses files above 30 MB. A run that would make more keeps every case's verdict as long as it can, gives
 //! up texts first and passed cases next, and says in the file that it did.
 
-use super::text::{self, cdata, cut, cut_middle, visible};
+use super::text::{cdata, cut, cut_middle, visible};
 use super::verdict::{Reason, verdict};
 use super::view::{GateView, RunView};
 use crate::model::{Observation, Phase, Position, Reading, Verdict};
@@ -223,7 +223,7 @@ fn text(gate: &GateView<'_>, message: &str) -> String {
 
 fn observed(seen: &Observation) -> String {
     let value = match &seen.reading {
-        Reading::Number { value, unit } => format!("= {value} {}", text::unit(*unit)),
+        Reading::Number { value, unit } => format!("= {value} {}", unit.name()),
         Reading::Text { value } => format!("= {value:?}"),
         Reading::Bool { value } => format!("= {value}"),
         Reading::NoEvents => "had no events".to_owned(),

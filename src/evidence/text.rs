@@ -1,6 +1,5 @@
 //! Makes text that nobody vouches for safe to stand in a line, in XML and on a terminal.
 
-use crate::model::units::Unit;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -99,12 +98,6 @@ pub fn cut_middle(text: &str, most: usize) -> Cow<'_, str> {
     let at = |number: usize| text.char_indices().nth(number).map_or(text.len(), |(at, _)| at);
     let (head, tail) = (at(keep / 3), at(count - (keep - keep / 3)));
     Cow::Owned(format!("{}{MARK}{}", &text[..head], &text[tail..]))
-}
-
-/// A unit's name, as it stands in every file: `ms`, `count`.
-pub fn unit(unit: Unit) -> String {
-    let name = serde_json::to_value(unit).ok();
-    name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]

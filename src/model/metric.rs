@@ -25,6 +25,17 @@ pub enum MetricKind {
     Bool,
 }
 
+impl MetricKind {
+    /// The kind that a word of a profile means: `text`, `bool`, or a unit.
+    pub fn parse(word: &str) -> Option<MetricKind> {
+        match word {
+            "text" => Some(MetricKind::Text),
+            "bool" => Some(MetricKind::Bool),
+            unit => unit.parse().ok().map(MetricKind::Number),
+        }
+    }
+}
+
 impl Metric {
     /// A number with a fixed name.
     pub const fn number(name: &'static str, unit: Unit, about: &'static str) -> Metric {

@@ -3,6 +3,7 @@
 //! anything is measured. It knows no file, server or command.
 
 use super::{BadArgs, Context, ProbeError};
+use crate::condition::KEYWORDS;
 use crate::model::field::{Field, FieldKind};
 use crate::model::redact::{MASK, names_a_secret};
 use crate::model::units::Unit;
@@ -45,24 +46,11 @@ pub const CAPTURES: &[Field] = &[
     AS,
 ];
 
-/// Words that conditions read as something else than a name.
-const KEYWORDS: [&str; 10] =
-    ["and", "or", "not", "for", "matches", "true", "false", "missing", "present", "no_events"];
-
-/// What the word of an `as` means.
-pub fn kind(word: &str) -> Option<MetricKind> {
-    match word {
-        "text" => Some(MetricKind::Text),
-        "bool" => Some(MetricKind::Bool),
-        unit => unit.parse().ok().map(MetricKind::Number),
-    }
-}
-
 /// What the values declared in `field` can be observed as.
 pub fn metrics(args: &Args, field: &str, about: &'static str) -> Vec<Metric> {
     let metric = |item: Args| {
         let name = Cow::Owned(item.text("name")?.to_owned());
-        Some(Metric { name, kind: kind(word(&item))?, about: Cow::Borrowed(about) })
+        Some(Metric { name, kind: MetricKind::parse(word(&item))?, about: Cow::Borrowed(about) })
     };
     args.tables(field).into_iter().filter_map(metric).collect()
 }
@@ -97,7 +85,7 @@ pub fn check_names(args: &Args, field: &'static str, taken: &mut Vec<String>) ->
 
 fn check_kinds(args: &Args, field: &'static str) -> Result<(), BadArgs> {
     for item in args.tables(field) {
-        if kind(word(&item)).is_none() {
+        if MetricKind::parse(word(&item)).is_none() {
             let message = format!(
                 "as = \"{}\": expected text, bool, count, none or a unit such as ms or MiB",
                 word(&item)
@@ -185,7 +173,7 @@ pub fn json(
 }
 
 fn json_reading(value: &Value, item: &Args, pointer: &str, context: &Context<'_>) -> Option<Reading> {
-    match (kind(word(item))?, value) {
+    match (MetricKind::parse(word(item))?, value) {
         (MetricKind::Number(unit), Value::Number(number)) => Some(Reading::number(number.as_f64()?, unit)),
         (MetricKind::Bool, Value::Bool(value)) => Some(Reading::bool(*value)),
         (MetricKind::Text, value) => Some(Reading::text(shown(value, pointer, context))),
@@ -252,7 +240,7 @@ pub fn captures(
 }
 
 fn text_reading(text: &str, name: &str, item: &Args) -> Option<Reading> {
-    match kind(word(item))? {
+    match MetricKind::parse(word(item))? {
         MetricKind::Number(unit) => {
             let value: f64 = text.trim().parse().ok()?;
             value.is_finite().then(|| Reading::number(value, unit))
@@ -268,7 +256,7 @@ fn text_reading(text: &str, name: &str, item: &Args) -> Option<Reading> {
 }
 
 fn expected(item: &Args) -> String {
-    match kind(word(item)) {
+    match MetricKind::parse(word(item)) {
         Some(MetricKind::Text) | None => "a text".to_owned(),
         Some(MetricKind::Bool) => "true or false".to_owned(),
         Some(MetricKind::Number(Unit::None | Unit::Count)) => "a number".to_owned(),

@@ -2,7 +2,7 @@
 //! is not green comes before what is, and the verdict stands in the last line.
 
 use super::layout::{Line, Style, WIDTH, columns, fit, pack, pad, wrap};
-use crate::evidence::text::{self, visible};
+use crate::evidence::text::visible;
 use crate::evidence::{GateView, Outcome, Reason, RunVerdict, RunView, ServiceState, verdict};
 use crate::model::{Observation, Reading, Verdict};
 use std::path::Path;
@@ -120,8 +120,8 @@ fn observed(seen: &Observation) -> String {
     let name = &seen.name;
     match &seen.reading {
         Reading::Number { value, unit } => {
-            let (value, unit) = (rounded(*value), text::unit(*unit));
-            match unit.as_str() {
+            let (value, unit) = (rounded(*value), unit.name());
+            match unit {
                 "count" => format!("{value} {}", name.replace('_', " ")),
                 "ratio" | "none" => format!("{name} {value}"),
                 unit => format!("{} {value} {unit}", name.strip_suffix(&format!("_{unit}")).unwrap_or(name)),

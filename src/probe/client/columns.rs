@@ -1,6 +1,7 @@
 //! What a query's first row is to be observed as: `observes = { lag = "ms", state = "text" }` in a gate's settings.
 //! Each name is a column, each word a unit, `text` or `bool`.
 
+use crate::condition::KEYWORDS;
 use crate::model::field::{Field, FieldKind};
 use crate::model::redact::{MASK, names_a_secret};
 use crate::model::units::Unit;
@@ -42,10 +43,6 @@ pub struct Answer {
     pub rows: u64,
 }
 
-/// Words that conditions read as something else than a name.
-const KEYWORDS: [&str; 10] =
-    ["and", "or", "not", "for", "matches", "true", "false", "missing", "present", "no_events"];
-
 const ROWS: Metric = Metric::number("rows", Unit::Count, "rows of the answer");
 const ELAPSED: Metric = Metric::number("elapsed_ms", Unit::Millisecond, "from asking to the last row");
 
@@ -53,7 +50,11 @@ const ELAPSED: Metric = Metric::number("elapsed_ms", Unit::Millisecond, "from as
 pub fn metrics(args: &Args) -> Vec<Metric> {
     let declared = args.map("observes").into_iter().filter_map(|(name, word)| {
         let name = Cow::Owned(name.to_owned());
-        Some(Metric { name, kind: kind(word)?, about: Cow::Borrowed("a column of the first row") })
+        Some(Metric {
+            name,
+            kind: MetricKind::parse(word)?,
+            about: Cow::Borrowed("a column of the first row"),
+        })
     });
     [ROWS, ELAPSED].into_iter().chain(declared).collect()
 }
@@ -81,21 +82,13 @@ pub fn check(args: &Args) -> Result<(), BadArgs> {
                 format!("`{name}` is observed anyway: give the column another name with AS"),
             );
         }
-        if kind(word).is_none() {
+        if MetricKind::parse(word).is_none() {
             let message =
                 format!("{name} = \"{word}\": expected text, bool, count, ratio or a unit such as ms or MiB");
             return bad("observes", message);
         }
     }
     Ok(())
-}
-
-fn kind(word: &str) -> Option<MetricKind> {
-    match word {
-        "text" => Some(MetricKind::Text),
-        "bool" => Some(MetricKind::Bool),
-        unit => unit.parse().ok().map(MetricKind::Number),
-    }
 }
 
 /// An answer as observations. Declared columns that are NULL, not finite, or of an answer without rows are missing.
@@ -140,7 +133,7 @@ pub fn measurement(
 }
 
 fn reading(cell: &Cell, word: &str) -> Option<Reading> {
-    match (kind(word)?, cell) {
+    match (MetricKind::parse(word)?, cell) {
         (MetricKind::Number(unit), Cell::Number(value)) => Some(Reading::number(*value, unit)),
         (MetricKind::Text, Cell::Number(value)) => Some(Reading::text(value.to_string())),
         (MetricKind::Text, Cell::Bool(value)) => Some(Reading::text(value.to_string())),
