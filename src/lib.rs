@@ -5,11 +5,13 @@
 
 pub mod cli;
 pub mod condition;
+pub mod cutover;
 pub mod evidence;
 pub mod exit;
 pub mod harness;
 pub mod journal;
 pub mod model;
+pub mod monitor;
 pub mod plan;
 pub mod probe;
 pub mod process;
@@ -20,3 +22,4 @@ pub mod runner;
 pub mod service;
 pub mod template;
 pub mod verify;
+pub mod watch;

@@ -121,6 +121,17 @@ impl Sink for Display {
                     if ended.reason.is_empty() { String::new() } else { format!(": {}", ended.reason) };
                 self.line(&format!("  {word:<8} {gate}  {seconds:.2} s{}", visible(&reason)));
             }
+            Event::StageStarted { .. }
+            | Event::StageEnded { .. }
+            | Event::CommandStarted(_)
+            | Event::CommandEnded(_)
+            | Event::ChildRun(_)
+            | Event::SwitchMarks { .. }
+            | Event::WatchSampled(_)
+            | Event::WatchEnded(_)
+            | Event::Warning { .. }
+            | Event::Alarm { .. }
+            | Event::Resumed(_) => {}
             Event::Interrupted { by } => self.line(&format!("interrupted by {by}: putting things in order")),
             Event::RunEnded { .. } => self.finish(),
         }

@@ -74,6 +74,11 @@ impl Sample {
             not_selected: Default::default(),
             steps: Default::default(),
             bootstrap: Args::default(),
+            parent: None,
+            switch: None,
+            watch: None,
+            readiness: None,
+            fault: None,
         };
         Sample { started, events: Vec::new() }
     }

@@ -229,6 +229,17 @@ impl<'a> Builder<'a> {
                 (gate.begun, gate.attempt_ended) = (true, true);
             }
             Event::GateEnded(ended) => self.gate(&ended.gate, record)?.ended = Some(ended),
+            Event::StageStarted { .. }
+            | Event::StageEnded { .. }
+            | Event::CommandStarted(_)
+            | Event::CommandEnded(_)
+            | Event::ChildRun(_)
+            | Event::SwitchMarks { .. }
+            | Event::WatchSampled(_)
+            | Event::WatchEnded(_)
+            | Event::Warning { .. }
+            | Event::Alarm { .. }
+            | Event::Resumed(_) => {}
             Event::Interrupted { by } => self.view.interrupted = Some(by),
             Event::RunEnded { verdict, counts, duration_ms } => {
                 let (verdict, counts, duration_ms, at) = (*verdict, *counts, *duration_ms, record.at);

@@ -5,9 +5,12 @@ use super::args::Args;
 use super::gate::Gate;
 use super::id::{GateId, RunId};
 use super::observation::Observation;
+use super::readiness::ReadinessPlan;
 use super::service::{Product, ServiceKind};
+use super::switch::{ChildRun, CommandEnded, CommandStarted, Resumed, Stage, SwitchMark, SwitchPlan};
 use super::time::Stamp;
 use super::verdict::{Counts, Verdict};
+use super::watch::{WatchPlan, WatchSample, WatchVerdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +55,55 @@ pub enum Event {
     },
     /// A gate has its verdict.
     GateEnded(Box<GateEnded>),
+    /// A part of a cutover begins.
+    StageStarted {
+        /// Which.
+        stage: Stage,
+        /// Why, where that is not plain: what a rollback was started by.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// A part of a cutover ended, or was not run.
+    StageEnded {
+        /// Which.
+        stage: Stage,
+        /// What came of it; skipped where it was not run.
+        verdict: Verdict,
+        /// Why; empty for a plain pass.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// How long it took.
+        duration_ms: f64,
+    },
+    /// A step of a cutover or rollback begins.
+    CommandStarted(CommandStarted),
+    /// A step of a cutover or rollback ended.
+    CommandEnded(Box<CommandEnded>),
+    /// A run within this one ended.
+    ChildRun(Box<ChildRun>),
+    /// What the switch gate saw.
+    SwitchMarks {
+        /// The new core's start: when its start step began.
+        core_started: Stamp,
+        /// Login, settlement, instruments.
+        marks: Vec<SwitchMark>,
+    },
+    /// What a source of the watch said.
+    WatchSampled(Box<WatchSample>),
+    /// The watch has its verdict.
+    WatchEnded(Box<WatchVerdict>),
+    /// Worth knowing, and it stopped nothing.
+    Warning {
+        /// What.
+        text: String,
+    },
+    /// A limit was passed while something goes on: the rollback's.
+    Alarm {
+        /// What.
+        text: String,
+    },
+    /// A run that was killed goes on.
+    Resumed(Resumed),
     /// The run was told to end early.
     Interrupted {
         /// `SIGINT`, `SIGTERM`, or why else.
@@ -108,6 +160,21 @@ pub struct RunStarted {
     /// `profile`, `action`, `compose_file`, …; empty where the run is no bootstrap.
     #[serde(default, skip_serializing_if = "Args::is_empty")]
     pub bootstrap: Args,
+    /// The run that this one is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
+    /// The cutover or rollback, where the run is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switch: Option<Box<SwitchPlan>>,
+    /// The watch, where the run has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Box<WatchPlan>>,
+    /// What readiness is judged by, where the run measures it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<Box<ReadinessPlan>>,
+    /// The fault that a rehearsal makes on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// A file and what it held.

@@ -9,11 +9,14 @@ pub mod gate;
 pub mod id;
 pub mod metric;
 pub mod observation;
+pub mod readiness;
 pub mod redact;
 pub mod service;
+pub mod switch;
 pub mod time;
 pub mod units;
 pub mod verdict;
+pub mod watch;
 
 pub use args::Args;
 pub use event::Event;

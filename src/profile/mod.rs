@@ -18,6 +18,7 @@ pub(crate) mod names;
 mod parse;
 mod schema;
 mod source;
+pub mod switch;
 mod text;
 
 #[cfg(test)]
@@ -60,6 +61,16 @@ pub struct Profile {
     pub services: Vec<Service>,
     /// Gates in the order of the file; at least one.
     pub gates: Vec<CheckedGate>,
+    /// The cutover, where the profile has one.
+    pub cutover: Option<switch::CutoverSettings>,
+    /// What templates cannot say about single steps.
+    pub steps: Vec<switch::StepSettings>,
+    /// Login, settlement, instruments.
+    pub switch_gate: Option<switch::SwitchGate>,
+    /// The minutes after.
+    pub watch: Option<switch::Watch>,
+    /// What readiness is measured by.
+    pub readiness: Option<switch::Readiness>,
     /// What is worth saying and stops nothing.
     pub warnings: Vec<Fault>,
 }
@@ -114,6 +125,9 @@ pub enum Engine {
     Pinned,
     /// A server program, on PATH or by its path.
     Program(String),
+    /// A command line under `sh -c` that serves in the foreground, told its address by CUTPROOF_ENDPOINT_NAME and
+    /// those of the services that it needs likewise; for the kinds `prometheus` and `http`.
+    Command(String),
 }
 
 /// A gate with what is needed to run and judge it.
@@ -222,5 +236,17 @@ fn finish(draft: Draft, mut report: Report<'_>) -> Result<Profile, Faults> {
     let about = draft.about.clone();
     let (services, gates) = check::check(draft, &mut report);
     let warnings = report.finish()?;
-    Ok(Profile { environment, about, file: None, services, gates, warnings })
+    Ok(Profile {
+        environment,
+        about,
+        file: None,
+        services,
+        gates,
+        cutover: None,
+        steps: Vec::new(),
+        switch_gate: None,
+        watch: None,
+        readiness: None,
+        warnings,
+    })
 }

@@ -9,6 +9,7 @@ use crate::evidence::{self, Document, Exported, Outcome, RunView};
 use crate::exit;
 use crate::journal::{self, Journal};
 use crate::model::event::{RunStarted, Sink};
+use crate::model::readiness::ReadinessPlan;
 use crate::model::redact::Redactor;
 use crate::model::time::millis;
 use crate::model::{Args, Clock, Endpoint, Event, RunId};
@@ -58,6 +59,8 @@ pub struct Options {
     pub allow_writes: bool,
     /// The bootstrap's recorded settings, where the run is one.
     pub bootstrap: Args,
+    /// What readiness is judged by, where the run measures it.
+    pub readiness: Option<Box<ReadinessPlan>>,
 }
 
 /// Why a run could not be made, or its evidence not be written. Nothing is green then.
@@ -284,6 +287,11 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         not_selected: left_out.map(|planned| planned.gate.id.clone()).collect(),
         steps: steps.map(|planned| (planned.gate.id.clone(), planned.steps.clone())).collect(),
         bootstrap: options.bootstrap.clone(),
+        parent: None,
+        switch: None,
+        watch: None,
+        readiness: options.readiness.clone(),
+        fault: None,
     }
 }
 

@@ -132,6 +132,8 @@ pub fn engines(services: &[Service]) -> Result<Vec<EngineRequest>, String> {
         let from = match &service.from {
             Engine::Pinned => EngineSource::Pinned,
             Engine::Program(program) => EngineSource::Path(PathBuf::from(program)),
+            // Only the kinds below that are no engines have one.
+            Engine::Command(_) => EngineSource::Pinned,
         };
         let kind = match service.kind {
             ServiceKind::Redis => EngineKind::Redis(from),

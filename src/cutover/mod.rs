@@ -1,0 +1,1 @@
+//! The one-shot switch: preflight, ten steps, switch gate, readiness, watch, and the way back.
