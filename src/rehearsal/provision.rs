@@ -132,7 +132,6 @@ pub fn engines(services: &[Service]) -> Result<Vec<EngineRequest>, String> {
         let from = match &service.from {
             Engine::Pinned => EngineSource::Pinned,
             Engine::Program(program) => EngineSource::Path(PathBuf::from(program)),
-            // Only the kinds below that are no engines have one.
             Engine::Command(_) => EngineSource::Pinned,
         };
         let kind = match service.kind {
@@ -149,11 +148,22 @@ pub fn engines(services: &[Service]) -> Result<Vec<EngineRequest>, String> {
                     format!("service `{}` is Kafka Connect: expected a Kafka among the services, and there is none", service.name)
                 })?,
             },
-            ServiceKind::Prometheus | ServiceKind::Http => continue,
+            ServiceKind::Prometheus | ServiceKind::Http => match &service.from {
+                Engine::Command(line) => command(service, line, services),
+                _ => continue,
+            },
         };
         requests.push(EngineRequest { name: service.name.clone(), kind });
     }
     Ok(requests)
+}
+
+/// A service that is started by a command. It waits for what it needs of those that are started too; the others are
+/// up already.
+fn command(service: &Service, line: &str, services: &[Service]) -> EngineKind {
+    let engines = engine_names(services);
+    let needs = service.needs.iter().filter(|need| engines.contains(need.as_str()));
+    EngineKind::Command { kind: service.kind, line: line.to_owned(), needs: needs.cloned().collect() }
 }
 
 /// The real engines as local processes, and beside them what already runs.
@@ -244,6 +254,7 @@ impl Environment for Embedded {
 
 /// Names of services that are engines of the embedded provisioner.
 pub fn engine_names(services: &[Service]) -> BTreeSet<&str> {
-    let engine = |service: &&Service| !matches!(service.kind, ServiceKind::Prometheus | ServiceKind::Http);
+    let outside = |service: &Service| matches!(service.kind, ServiceKind::Prometheus | ServiceKind::Http);
+    let engine = |service: &&Service| !outside(service) || matches!(service.from, Engine::Command(_));
     services.iter().filter(engine).map(|service| service.name.as_str()).collect()
 }

@@ -48,6 +48,8 @@ pub(super) struct Place {
     pub installed: Arc<Installed>,
     /// The program with the hidden verb `clickhouse-front`.
     pub exe: PathBuf,
+    /// Waits for another service of the same start.
+    pub others: Others,
     /// When to give up.
     pub deadline: Instant,
     /// Set when the run ends.
@@ -55,6 +57,9 @@ pub(super) struct Place {
     /// The right to start it.
     pub worker: Worker,
 }
+
+/// Gives where a service of the same start is, once it answers, or why it does not by the deadline.
+pub(super) type Others = Arc<dyn Fn(&str, Instant) -> Result<Endpoint, String> + Send + Sync>;
 
 /// An engine about to be started.
 pub(super) struct Prepared {

@@ -20,6 +20,7 @@ mod ports;
 mod postgres;
 mod progress;
 mod redis;
+mod served;
 mod start;
 mod tools;
 

@@ -5,10 +5,11 @@ use super::clickhouse::Clickhouse;
 use super::command::{quote, tail};
 use super::install::Installed;
 use super::jvm::Jvm;
-use super::launch::{Failure, Launch, Place, Process, Watch, fresh};
+use super::launch::{Failure, Launch, Others, Place, Process, Watch, fresh};
 use super::ports::{Port, PortSource};
 use super::postgres::Postgres;
 use super::redis::Redis;
+use super::served::Served;
 use crate::model::{Endpoint, ServiceKind};
 use crate::process::Worker;
 use std::collections::BTreeMap;
@@ -54,6 +55,15 @@ pub enum EngineKind {
         user: String,
         /// A database that is made.
         database: String,
+    },
+    /// A command line that serves HTTP in the foreground, at the address that CUTPROOF_ENDPOINT_NAME tells it.
+    Command {
+        /// What it is in the profile.
+        kind: ServiceKind,
+        /// The line for `sh -c`.
+        line: String,
+        /// Services of the same start that must answer before; it is told where they are.
+        needs: Vec<String>,
     },
 }
 
@@ -203,6 +213,7 @@ pub fn start(
             ports: Arc::clone(&options.ports),
             installed: Arc::clone(installed),
             exe: options.exe.clone(),
+            others: others(&board),
             deadline: board.start + options.limit,
             stopping: Arc::clone(&stopping),
             worker: options.worker,
@@ -214,6 +225,15 @@ pub fn start(
         running.threads().push(thread);
     }
     Ok(running)
+}
+
+/// Waits on the board for others.
+fn others(board: &Arc<Board>) -> Others {
+    let board = Arc::clone(board);
+    Arc::new(move |name, deadline| {
+        let started = board.wait(name, deadline).map_err(|error| error.to_string())?;
+        Ok(started.endpoint)
+    })
 }
 
 /// One launch a process; Connect goes into its Kafka's.
@@ -261,6 +281,13 @@ fn launches(requests: &[EngineRequest], options: &StartOptions) -> Result<Vec<Bo
                         format!("no Kafka named {kafka}"),
                     ));
                 }
+            }
+            EngineKind::Command { kind, line, needs } => {
+                let known = |need: &&String| !requests.iter().any(|other| other.name == **need);
+                if let Some(missing) = needs.iter().find(known) {
+                    return Err(refusal(name, "services of the same start", format!("no {missing}")));
+                }
+                launches.push(Box::new(Served::new(name, *kind, line, needs)));
             }
         }
     }
@@ -322,6 +349,32 @@ impl Board {
         ready
     }
 
+    /// As [`Running::wait`].
+    fn wait(&self, name: &str, deadline: Instant) -> Result<Started, StartError> {
+        let mut state = self.lock();
+        loop {
+            match state.services.get(name) {
+                None => {
+                    return Err(refusal(
+                        name,
+                        "one of the engines that were started",
+                        "it is none".to_owned(),
+                    ));
+                }
+                Some(Service::Failed(error)) => return Err(error.clone()),
+                Some(Service::Ready(started, process)) => return alive(name, started, process),
+                Some(Service::Starting) => {}
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stopping.load(Ordering::Relaxed) {
+                let seen = if left.is_zero() { "it is still starting" } else { "the run was told to end" };
+                return Err(refusal(name, "an answer by the deadline", seen.to_owned()));
+            }
+            let (next, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            state = next;
+        }
+    }
+
     fn ready(&self, name: &str, endpoint: Endpoint, process: &Arc<Process>) {
         let took = self.start.elapsed();
         let started = Started { endpoint, pid: process.pid(), log: process.log().to_owned(), took };
@@ -356,29 +409,7 @@ impl Running {
     /// # Errors
     /// Where it does not start, does not answer by the deadline, or has ended since.
     pub fn wait(&self, name: &str, deadline: Instant) -> Result<Started, StartError> {
-        let mut state = self.board.lock();
-        loop {
-            match state.services.get(name) {
-                None => {
-                    return Err(refusal(
-                        name,
-                        "one of the engines that were started",
-                        "it is none".to_owned(),
-                    ));
-                }
-                Some(Service::Failed(error)) => return Err(error.clone()),
-                Some(Service::Ready(started, process)) => return alive(name, started, process),
-                Some(Service::Starting) => {}
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.board.stopping.load(Ordering::Relaxed) {
-                let seen = if left.is_zero() { "it is still starting" } else { "the run was told to end" };
-                return Err(refusal(name, "an answer by the deadline", seen.to_owned()));
-            }
-            let (next, _) =
-                self.board.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
-            state = next;
-        }
+        self.board.wait(name, deadline)
     }
 
     /// Whether this service is neither ready nor failed yet.

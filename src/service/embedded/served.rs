@@ -1,0 +1,80 @@
+//! A service of the user's own: a command line that serves HTTP in the foreground. It is started when the services
+//! that it needs answer, told where they are and where to listen, and ready when something answers there.
+
+use super::launch::{Failure, Launch, Place, Prepared, Watch};
+use crate::model::service::variable;
+use crate::model::{Endpoint, Secret, ServiceKind};
+use rustix::process::Signal;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_millis(500);
+
+/// The variable by which a command line finds the cutproof program.
+const PROGRAM: &str = "CUTPROOF";
+
+pub(super) struct Served {
+    name: String,
+    kind: ServiceKind,
+    line: String,
+    needs: Vec<String>,
+    port: u16,
+}
+
+impl Served {
+    pub fn new(name: &str, kind: ServiceKind, line: &str, needs: &[String]) -> Served {
+        Served { name: name.to_owned(), kind, line: line.to_owned(), needs: needs.to_vec(), port: 0 }
+    }
+
+    fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn command(&self, exe: &Path) -> Command {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(&self.line).stdin(Stdio::null());
+        command.env(PROGRAM, exe).env(variable("ENDPOINT", &self.name), self.address());
+        command
+    }
+}
+
+/// Where a service is, in the variables that commands are told it by.
+fn tell(command: &mut Command, name: &str, endpoint: &Endpoint) {
+    command.env(variable("ENDPOINT", name), &endpoint.address);
+    command.envs(endpoint.user.as_ref().map(|user| (variable("USER", name), user)));
+    let password = endpoint.password.as_ref().map(Secret::reveal);
+    command.envs(password.map(|password| (variable("PASSWORD", name), password)));
+}
+
+impl Launch for Served {
+    fn services(&self) -> Vec<(String, ServiceKind)> {
+        vec![(self.name.clone(), self.kind)]
+    }
+
+    fn prepare(&mut self, place: &Place) -> Result<Prepared, Failure> {
+        let port = (place.ports)().map_err(|error| Failure::new("a free port", error))?;
+        self.port = port.number();
+        let mut command = self.command(&place.exe);
+        for name in &self.needs {
+            let expected = format!("{name}, which it needs");
+            let endpoint =
+                (place.others)(name, place.deadline).map_err(|seen| Failure::new(expected, seen))?;
+            tell(&mut command, name, &endpoint);
+        }
+        // Its whole group at once: what the shell has started may be another process.
+        Ok(Prepared { command, ports: vec![port], ending: Signal::KILL, folders: Vec::new() })
+    }
+
+    fn ready(&self, watch: &Watch<'_>, ready: &mut dyn FnMut(&str, Endpoint)) -> Result<(), Failure> {
+        let listens = ([127, 0, 0, 1], self.port).into();
+        let expected = format!("something that listens at {}", self.address());
+        watch.until(&expected, || {
+            TcpStream::connect_timeout(&listens, CONNECT).map_err(|error| error.to_string())
+        })?;
+        ready(&self.name, Endpoint::at(self.kind, self.address()));
+        Ok(())
+    }
+}
