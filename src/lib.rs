@@ -8,6 +8,7 @@ pub mod condition;
 pub mod cutover;
 pub mod evidence;
 pub mod exit;
+pub mod fault;
 pub mod harness;
 pub mod journal;
 pub mod model;
