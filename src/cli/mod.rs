@@ -10,6 +10,7 @@ mod init;
 mod rehearse;
 pub(crate) mod run;
 mod schema;
+mod verify;
 
 use crate::exit;
 use crate::process::Worker;
@@ -59,6 +60,8 @@ enum Verb {
     Init(init::Verb),
     /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
     Bootstrap(bootstrap::Arguments),
+    /// Judge the evidence of a cutover and its rollback; reads files and nothing else.
+    Verify(verify::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Verb::Engines(verb) => engines::main(verb),
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
+        Verb::Verify(arguments) => report(verify::run(arguments)).into(),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
     }
@@ -119,6 +123,11 @@ fn report(result: Result) -> u8 {
         writeln!(std::io::stderr().lock(), "error: {refusal}").ok();
         exit::ERROR
     })
+}
+
+/// Tells people something beside a result; a stderr that is closed changes nothing.
+fn tell(text: &str) {
+    std::io::stderr().lock().write_all(text.as_bytes()).ok();
 }
 
 /// Prints a result. A stdout that is closed is an error only where nothing else holds the result.

@@ -9,7 +9,7 @@
 use super::text::{cdata, cut, cut_middle, visible};
 use super::verdict::{Reason, verdict};
 use super::view::{GateView, RunView};
-use crate::model::{Observation, Phase, Position, Reading, Verdict};
+use crate::model::{Observation, Phase, Reading, Verdict};
 use junit_report::{Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -218,7 +218,7 @@ fn text(gate: &GateView<'_>, message: &str) -> String {
     let text = cut(&text, TEXT);
     let at = &gate.gate.at;
     let file = visible(&at.file);
-    format!("{text}\n\ngate {} at {file}:{}\n    at {}\n", gate.gate.case(), at.line, stack(at, &file))
+    format!("{text}\n\ngate {} at {file}:{}\n    at {}\n", gate.gate.case(), at.line, stack(&file, at.line))
 }
 
 fn observed(seen: &Observation) -> String {
@@ -235,13 +235,13 @@ fn observed(seen: &Observation) -> String {
 
 /// `gates(single-host.toml:42)`: test-reporter finds a file by its name and by folders that read like a package, of
 /// which the last ones are enough; a part that begins with a capital, a digit or a sign ends a package for it.
-fn stack(at: &Position, file: &str) -> String {
+pub fn stack(file: &str, line: usize) -> String {
     let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
     let of_package = |part: &&str| part.starts_with(|c: char| c > 'Z') && !part.contains('.');
     let mut package: Vec<_> = folders.rsplit('/').take_while(of_package).collect();
     package.reverse();
     let package = if package.is_empty() { "profile".to_owned() } else { package.join(".") };
-    format!("{package}({name}:{})", at.line)
+    format!("{package}({name}:{line})")
 }
 
 fn without_texts(mut case: TestCase) -> TestCase {

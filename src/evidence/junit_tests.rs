@@ -122,7 +122,7 @@ fn the_document_has_the_shape_that_readers_expect() {
 
 #[test]
 fn a_stack_line_leads_test_reporter_to_the_file() {
-    let at = |file: &str| stack(&Position { file: file.to_owned(), line: 7, column: 1 }, file);
+    let at = |file: &str| stack(file, 7);
     assert_eq!(at("gates/kafka.toml"), "gates(kafka.toml:7)");
     assert_eq!(at("ops/My/gates/kafka.toml"), "gates(kafka.toml:7)");
     assert_eq!(at("/srv/ops/gates/kafka.toml"), "srv.ops.gates(kafka.toml:7)");

@@ -16,7 +16,7 @@ mod write;
 pub use env::{Entry, Env, Stray};
 pub use export::{Exported, export};
 pub use inits::VERSION as ENV_VERSION;
-pub use junit::{JunitError, junit};
+pub use junit::{JunitError, junit, stack};
 pub use summary::{VERSION as SUMMARY_VERSION, summary};
 pub use verdict::{Outcome, Reason, RunVerdict, verdict};
 pub use view::{Contradiction, GateView, RunEnd, RunView, ServiceState, ServiceView, StepView};

@@ -3,6 +3,7 @@
 mod layout;
 mod plan_table;
 mod summary;
+pub mod verification;
 
 pub use plan_table::plan_table;
 pub use summary::summary;

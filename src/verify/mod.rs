@@ -1,1 +1,212 @@
-//! Reads evidence files, trusts nothing, starts nothing.
+//! Reads evidence files, trusts nothing, starts nothing: texts in, findings out. Evidence is a claim; a claim that
+//! contradicts itself is refused whatever it claims. It knows no path, no terminal and nothing of how a run is made.
+
+mod claim;
+mod code;
+mod finding;
+mod form;
+mod lines;
+mod outcome;
+mod pair;
+mod steps;
+mod times;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use crate::evidence::Env;
+use crate::model::Stamp;
+use crate::template::FileFault;
+use claim::Claim;
+pub use code::{Code, Group};
+pub use finding::{Finding, MOST_OF_A_CODE, More, Severity, Which};
+use finding::{Findings, Place};
+pub use value::Seconds;
+
+/// How much is asked of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Whatever contradicts itself is refused.
+    Strict,
+    /// What the runbook's own verifier promised: required keys, values that have their form, and the rules of
+    /// success, trigger and limit. For evidence that older tools wrote.
+    Contract,
+}
+
+impl Level {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Strict => "strict",
+            Level::Contract => "contract",
+        }
+    }
+}
+
+/// Which outcome is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The cutover succeeded, and no rollback was triggered.
+    Cutover,
+    /// That; or the cutover failed, and the rollback that it triggered succeeded within the limit.
+    CutoverOrRollback,
+    /// The cutover succeeded, and a rollback was made all the same, which succeeded within the limit.
+    RollbackDrill,
+}
+
+impl Mode {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Cutover => "cutover",
+            Mode::CutoverOrRollback => "cutover-or-rollback",
+            Mode::RollbackDrill => "rollback-drill",
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How much.
+    pub level: Level,
+    /// Which outcome.
+    pub mode: Mode,
+    /// Whether a dry run's files are accepted.
+    pub allow_dry_run: bool,
+    /// The longest rollback.
+    pub max_rollback: Seconds,
+    /// Evidence that was completed before this may be left over from another run.
+    pub since: Option<Stamp>,
+}
+
+/// A file: its path as it was given, and its text or why there is none.
+#[derive(Debug)]
+pub struct Source {
+    /// For findings.
+    pub path: String,
+    /// What stands in it.
+    pub text: Result<String, FileFault>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// What was asked for.
+    pub rules: Rules,
+    /// The paths of the cutover's and the rollback's file.
+    pub paths: [String; 2],
+    /// What was found: what refuses the evidence first, then by subject, file and line. At most
+    /// [`MOST_OF_A_CODE`] of a code.
+    pub findings: Vec<Finding>,
+    /// How many more there are of a code.
+    pub more: Vec<More>,
+}
+
+impl Verification {
+    /// Whether nothing refuses the evidence.
+    pub fn passed(&self) -> bool {
+        self.errors().next().is_none()
+    }
+
+    /// What refuses it.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error)
+    }
+
+    /// What is only told.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Warning)
+    }
+}
+
+/// Verifies the evidence of a cutover and its rollback.
+pub fn verify(cutover: &Source, rollback: &Source, rules: &Rules) -> Verification {
+    let mut found = Findings::new(&cutover.path, &rollback.path);
+    let envs = [(Which::Cutover, cutover), (Which::Rollback, rollback)]
+        .map(|(which, source)| read(which, source, rules, &mut found));
+    let claims = [(Which::Cutover, &envs[0]), (Which::Rollback, &envs[1])]
+        .map(|(which, env)| Some(Claim::read(which, env.as_ref()?, rules.level)));
+    let ended: Vec<bool> = claims.iter().flatten().map(|claim| one(claim, rules, &mut found)).collect();
+    if let [Some(cutover), Some(rollback)] = &claims {
+        both(cutover, rollback, ended.iter().all(|ended| *ended), rules, &mut found);
+    }
+    let (findings, more) = found.finish();
+    Verification {
+        rules: rules.clone(),
+        paths: [cutover.path.clone(), rollback.path.clone()],
+        findings,
+        more,
+    }
+}
+
+/// A file's lines, if it can be read.
+fn read(which: Which, source: &Source, rules: &Rules, found: &mut Findings) -> Option<Env> {
+    match &source.text {
+        Ok(text) => {
+            let env = Env::parse(text);
+            lines::no_hidden_line_breaks(which, text, found);
+            lines::no_empty_keys(which, &env, found);
+            lines::tell_stray_lines(which, &env, found);
+            lines::tell_no_final_newline(which, text, found);
+            if rules.level == Level::Strict {
+                lines::no_duplicates(which, &env, found);
+            }
+            Some(env)
+        }
+        Err(FileFault::NotFound) => {
+            let at = Place::nowhere(which, format!("the {} evidence file", which.as_str()));
+            found.refuse(Code::EvidenceNotFound, at, "there", "nothing: evidence file not found");
+            None
+        }
+        Err(fault) => {
+            let at = Place::nowhere(which, format!("the {} evidence file", which.as_str()));
+            let seen = format!("it {fault}");
+            found.refuse(Code::EvidenceUnreadable, at, "a text file of at most 1 MiB", seen);
+            None
+        }
+    }
+}
+
+/// What a file says of itself. Gives whether its run came to its own end: of one that did not, only the form of what
+/// it has is judged, since it lacks the rest for that reason.
+fn one(claim: &Claim<'_>, rules: &Rules, found: &mut Findings) -> bool {
+    form::check(claim, rules.level, found);
+    form::known_projection(claim, found);
+    outcome::dry_run(claim, rules, found);
+    pair::tell_no_run_id(claim, found);
+    if let Some(since) = rules.since {
+        pair::tell_older(claim, since, found);
+    }
+    if outcome::unfinished(claim, found) {
+        return false;
+    }
+    steps::check(claim, rules.level, found);
+    outcome::claims(claim, rules.level, found);
+    if rules.level == Level::Strict {
+        times::check(claim, found);
+    }
+    if claim.which == Which::Rollback {
+        times::rollback(claim, rules.level, found);
+    }
+    !outcome::interrupted(claim, found)
+}
+
+/// What the two say of each other.
+fn both(cutover: &Claim<'_>, rollback: &Claim<'_>, ended: bool, rules: &Rules, found: &mut Findings) {
+    if rules.level == Level::Strict {
+        pair::environment_differs(cutover, rollback, found);
+        pair::dry_run_differs(cutover, rollback, found);
+        pair::other_run(cutover, rollback, found);
+    }
+    // That an unfinished run did not succeed, or does not know yet of its rollback, is no news.
+    if !ended {
+        return;
+    }
+    pair::triggered_differs(cutover, rollback, found);
+    if rules.level == Level::Strict {
+        pair::rollback_before_cutover_end(cutover, rollback, found);
+    }
+    outcome::expected(cutover, rollback, rules, found);
+}

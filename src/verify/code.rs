@@ -1,0 +1,248 @@
+//! The stable names of what verification can find. Scripts match on them: a code is never renamed and never changes
+//! its meaning. docs/evidence.md has a row for each.
+
+use std::fmt;
+
+/// What a finding is about; the order is that in which findings are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// The files as files and as lines.
+    File,
+    /// Whether the run came to its own end.
+    Run,
+    /// How it ended, against what was asked for.
+    Outcome,
+    /// Keys and the form of their values.
+    Values,
+    /// Which steps there are.
+    Steps,
+    /// What is said of success against what is said of the steps.
+    Claim,
+    /// Times and durations against each other.
+    Times,
+    /// What only a rollback says of itself.
+    Rollback,
+    /// The two files against each other.
+    Pair,
+}
+
+impl Group {
+    /// All of them, in order.
+    pub const ALL: [Group; 9] = [
+        Group::File,
+        Group::Run,
+        Group::Outcome,
+        Group::Values,
+        Group::Steps,
+        Group::Claim,
+        Group::Times,
+        Group::Rollback,
+        Group::Pair,
+    ];
+
+    /// The group's name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Group::File => "file",
+            Group::Run => "run",
+            Group::Outcome => "outcome",
+            Group::Values => "values",
+            Group::Steps => "steps",
+            Group::Claim => "claim",
+            Group::Times => "times",
+            Group::Rollback => "rollback",
+            Group::Pair => "pair",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($group:ident { $($(#[$about:meta])* $code:ident = $name:literal,)+ })+) => {
+        /// What was found.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($($(#[$about])* $code,)+)+ }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Code] = &[$($(Code::$code,)+)+];
+
+            /// The code as it is written.
+            pub fn as_str(self) -> &'static str {
+                match self { $($(Code::$code => $name,)+)+ }
+            }
+
+            /// What it is about.
+            pub fn group(self) -> Group {
+                match self { $($(Code::$code)|+ => Group::$group,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    File {
+        /// No such file.
+        EvidenceNotFound = "evidence-not-found",
+        /// A folder, a FIFO, too large, not UTF-8.
+        EvidenceUnreadable = "evidence-unreadable",
+        /// A control character or line separator: readers would not agree on the lines.
+        HiddenLineBreak = "hidden-line-break",
+        /// A line that begins with `=`.
+        EmptyKey = "empty-key",
+        /// A key that is there more than once.
+        DuplicateKey = "duplicate-key",
+        /// A line without `=` (warning).
+        LineWithoutKey = "line-without-key",
+        /// The last line has no end: the file may be cut off (warning).
+        NoFinalNewline = "no-final-newline",
+    }
+    Run {
+        /// Success false and no time of completion.
+        RunUnfinished = "run-unfinished",
+        /// FAILED_STEP is interrupted.
+        RunInterrupted = "run-interrupted",
+        /// A dry run; at contract level a warning.
+        DryRun = "dry-run",
+        /// No CUTPROOF_RUN_ID (warning).
+        NoRunId = "no-run-id",
+        /// Completed before --since (warning).
+        OlderThanSince = "older-than-since",
+    }
+    Outcome {
+        /// The cutover did not succeed.
+        CutoverFailed = "cutover-failed",
+        /// A rollback, and none was expected.
+        RollbackTriggered = "rollback-triggered",
+        /// No rollback, and one was expected.
+        RollbackNotTriggered = "rollback-not-triggered",
+        /// The rollback did not succeed.
+        RollbackFailed = "rollback-failed",
+        /// The rollback took longer than --max-rollback-seconds.
+        RollbackOverLimit = "rollback-over-limit",
+    }
+    Values {
+        /// A required key that is not there.
+        MissingKey = "missing-key",
+        /// A required value that is empty.
+        EmptyValue = "empty-value",
+        /// Not finite, negative or not a plain decimal.
+        BadNumber = "bad-number",
+        /// Neither true nor false, or DRY_RUN neither 1 nor 0.
+        BadBoolean = "bad-boolean",
+        /// Not UTC to the second with Z.
+        BadTime = "bad-time",
+        /// A step's status that there is none of.
+        BadStatus = "bad-status",
+        /// A version of the projection that this cutproof does not know.
+        UnknownProjection = "unknown-projection",
+    }
+    Steps {
+        /// A number that is written in no usual way, or 0.
+        BadStepNumber = "bad-step-number",
+        /// A gap in the numbers.
+        StepGap = "step-gap",
+        /// More or fewer steps than TOTAL_STEPS.
+        StepCount = "step-count",
+        /// No step where there must have been one.
+        NoSteps = "no-steps",
+        /// A step that the plan does not have.
+        UnknownStep = "unknown-step",
+        /// Another order than the plan's, or a step twice.
+        StepOrder = "step-order",
+        /// Steps of the plan that are not listed; a warning where cutproof did not write the file.
+        StepsLeftOut = "steps-left-out",
+        /// A step after a failed one.
+        StepAfterFailed = "step-after-failed",
+        /// A step's exit code against its status.
+        ExitCode = "exit-code",
+        /// A simulated step in a real run.
+        SimulatedStep = "simulated-step",
+        /// A step that was run in a dry run.
+        ExecutedStep = "executed-step",
+    }
+    Claim {
+        /// Success, and a step failed.
+        SuccessWithFailedStep = "success-with-failed-step",
+        /// Success, and FAILED_STEP names something.
+        SuccessNamesFailedStep = "success-names-failed-step",
+        /// No success, and FAILED_STEP names nothing.
+        FailureWithoutStep = "failure-without-step",
+        /// FAILED_STEP names neither a step of the file nor one of the words for it.
+        FailedStepUnknown = "failed-step-unknown",
+        /// FAILED_STEP names a step that did not fail.
+        FailedStepNotFailed = "failed-step-not-failed",
+        /// A step failed, and FAILED_STEP names something else.
+        FailedStepNotNamed = "failed-step-not-named",
+        /// FAILED_STEP is preflight, and there are steps.
+        PreflightWithSteps = "preflight-with-steps",
+    }
+    Times {
+        /// Completed before it started.
+        CompletedBeforeStart = "completed-before-start",
+        /// A duration more than a second off what the times say.
+        DurationAgainstTimes = "duration-against-times",
+        /// Steps that add up to more than the whole.
+        StepsLongerThanTotal = "steps-longer-than-total",
+    }
+    Rollback {
+        /// SLO_MET against duration and limit.
+        SloAgainstDuration = "slo-against-duration",
+        /// Success in spite of SLO_MET=false.
+        SuccessOverLimit = "success-over-limit",
+        /// FAILED_STEP says that the limit was exceeded, and it was not.
+        LimitNotExceeded = "limit-not-exceeded",
+        /// Not triggered, and there are traces of one.
+        NotTriggeredWithTraces = "not-triggered-with-traces",
+    }
+    Pair {
+        /// The files differ in whether a rollback was triggered.
+        TriggeredDiffers = "triggered-differs",
+        /// The files differ in their environment.
+        EnvironmentDiffers = "environment-differs",
+        /// One file is of a dry run, the other of a real one.
+        DryRunDiffers = "dry-run-differs",
+        /// The rollback began before the cutover had ended.
+        RollbackBeforeCutoverEnd = "rollback-before-cutover-end",
+        /// The files have different run ids.
+        OtherRun = "other-run",
+    }
+}
+
+impl Code {
+    /// What it means for whoever reads it, where what must be and what is does not say that.
+    pub fn meaning(self) -> Option<&'static str> {
+        match self {
+            Code::RunUnfinished => Some("the run did not finish: it was killed or still runs"),
+            Code::RunInterrupted => Some("the run was interrupted: somebody ended it before it was done"),
+            Code::DryRun => Some("a dry run proves nothing about a real one"),
+            Code::OtherRun => Some("this is another run's file"),
+            Code::NoRunId | Code::OlderThanSince => Some("the file may be left over from another run"),
+            Code::NoFinalNewline => Some("the file may be cut off"),
+            Code::UnknownProjection => Some("another cutproof wrote it; this is no sign of tampering"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_a_row_in_the_docs() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        let docs = include_str!("../../docs/evidence.md");
+        for name in names {
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{name}");
+            assert!(docs.contains(&format!("\n| `{name}` |")), "docs/evidence.md has no row for {name}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Rules about which steps a file lists, and what each says of itself.
+
+use super::Level;
+use super::claim::Claim;
+use super::code::Code;
+use super::finding::{Findings, Place, Which, quoted};
+use super::value::Status;
+use crate::model::steps::{INTERRUPTED, POST_SWITCH_WATCH, PREFLIGHT, SWITCH_GATE};
+
+/// All rules of a level.
+pub(super) fn check(claim: &Claim<'_>, level: Level, found: &mut Findings) {
+    no_steps(claim, level, found);
+    match level {
+        Level::Contract => listed_steps(claim, found),
+        Level::Strict => {
+            step_numbers(claim, found);
+            step_gap(claim, found);
+            step_count(claim, found);
+            unknown_steps(claim, found);
+            step_order(claim, found);
+            steps_left_out(claim, found);
+            step_after_failed(claim, found);
+            exit_codes(claim, found);
+            simulated_steps(claim, found);
+            executed_steps(claim, found);
+        }
+    }
+}
+
+/// A step's number is written as 1, 2, 3.
+fn step_numbers(claim: &Claim<'_>, found: &mut Findings) {
+    for entry in &claim.odd_steps {
+        found.refuse(Code::BadStepNumber, claim.at(entry), "numbered as 1, 2, 3 …", "another number");
+    }
+}
+
+/// The numbers have no gap.
+fn step_gap(claim: &Claim<'_>, found: &mut Findings) {
+    let counted = (1..).zip(&claim.steps).find(|(expected, (number, _))| expected != *number);
+    if let Some((expected, (number, _))) = counted {
+        let at = Place::nowhere(claim.which, format!("STEP_{expected}"));
+        found.refuse(Code::StepGap, at, "there before the steps behind it", format!("STEP_{number} next"));
+    }
+}
+
+/// There are as many steps as TOTAL_STEPS says.
+fn step_count(claim: &Claim<'_>, found: &mut Findings) {
+    let Some(total) = claim.total_steps else { return };
+    let listed = claim.steps.len();
+    if usize::try_from(total.value) != Ok(listed) {
+        let expected = format!("{listed}, as many as the file has steps");
+        found.refuse(Code::StepCount, claim.at(total.entry), expected, total.value.to_string());
+    }
+}
+
+/// At contract level: the steps up to TOTAL_STEPS are there. What is behind them was not read.
+fn listed_steps(claim: &Claim<'_>, found: &mut Findings) {
+    let Some(total) = claim.total_steps else { return };
+    if claim.which == Which::Rollback && claim.was_triggered() != Some(true) {
+        return;
+    }
+    let listed = (1..).zip(&claim.steps).take_while(|(expected, (number, _))| expected == *number).count();
+    if listed < usize::try_from(total.value).unwrap_or(usize::MAX) {
+        let expected = format!("at most {listed}: STEP_{} is not there", listed + 1);
+        found.refuse(Code::StepCount, claim.at(total.entry), expected, total.value.to_string());
+    }
+}
+
+/// A cutover, and a rollback that was triggered, has steps, unless it says that it ended before the first.
+fn no_steps(claim: &Claim<'_>, level: Level, found: &mut Findings) {
+    let idle = claim.which == Which::Rollback && claim.was_triggered() != Some(true);
+    let before_the_first = matches!(claim.failed_step(), Some(PREFLIGHT | INTERRUPTED));
+    let excused = idle || (level == Level::Strict && before_the_first && claim.succeeded() == Some(false));
+    if let Some(total) = claim.total_steps.filter(|total| total.value == 0 && !excused) {
+        found.refuse(Code::NoSteps, claim.at(total.entry), "above 0", "0");
+    }
+}
+
+/// Each step is one of the plan's.
+fn unknown_steps(claim: &Claim<'_>, found: &mut Findings) {
+    for name in claim.names().filter(|name| !claim.plan().contains(&name.value)) {
+        let expected = format!("a step of a {}", claim.which.as_str());
+        found.refuse(Code::UnknownStep, claim.at(name.entry), expected, quoted(name.value));
+    }
+}
+
+/// The steps come in the plan's order, each once.
+fn step_order(claim: &Claim<'_>, found: &mut Findings) {
+    let place = |name: &str| claim.plan().iter().position(|planned| *planned == name);
+    let mut before: Option<(usize, &str)> = None;
+    for name in claim.names() {
+        let Some(at) = place(name.value) else { continue };
+        match before {
+            Some((last, other)) if last >= at => {
+                let expected = format!("a step that the plan has after {other}");
+                found.refuse(Code::StepOrder, claim.at(name.entry), expected, name.value);
+            }
+            _ => before = Some((at, name.value)),
+        }
+    }
+}
+
+/// No step of the plan is left out: none at all where all went well, none before the last one where not. Older tools
+/// ran shorter plans, so this refuses only what cutproof says that it wrote.
+fn steps_left_out(claim: &Claim<'_>, found: &mut Findings) {
+    if claim.steps.is_empty() {
+        return;
+    }
+    let plan = claim.plan();
+    let after_all = matches!(claim.failed_step(), Some(POST_SWITCH_WATCH | SWITCH_GATE));
+    let last = claim.names().filter_map(|name| plan.iter().position(|planned| *planned == name.value)).max();
+    let reached = match claim.succeeded() {
+        Some(true) => plan.len(),
+        _ if after_all => plan.len(),
+        _ => last.map_or(0, |last| last + 1),
+    };
+    let listed: Vec<_> = claim.names().map(|name| name.value).collect();
+    let left_out: Vec<_> =
+        plan[..reached].iter().filter(|planned| !listed.contains(planned)).copied().collect();
+    if left_out.is_empty() {
+        return;
+    }
+    let expected = format!("the {reached} that the plan has up to there");
+    let seen = format!("{}, not among them {}", listed.len(), left_out.join(", "));
+    let at = Place { subject: "the steps".to_owned(), ..claim.at_key("TOTAL_STEPS") };
+    if claim.is_of_cutproof() {
+        found.refuse(Code::StepsLeftOut, at, expected, seen);
+    } else {
+        found.warn(Code::StepsLeftOut, at, expected, seen);
+    }
+}
+
+/// A failed step is the last one.
+fn step_after_failed(claim: &Claim<'_>, found: &mut Findings) {
+    let mut steps = claim.steps.iter();
+    let is_failed = |status: Status| status == Status::Failed;
+    let failed = steps.find(|(_, step)| step.status.is_some_and(|status| is_failed(status.value)));
+    if let (Some((failed, _)), Some((next, step))) = (failed, steps.next()) {
+        let at = match step.name {
+            Some(name) => claim.at(name.entry),
+            None => Place::nowhere(claim.which, format!("STEP_{next}")),
+        };
+        let seen = format!("a step after STEP_{failed}, which failed");
+        found.refuse(Code::StepAfterFailed, at, "absent: a failed step ends the sequence", seen);
+    }
+}
+
+/// A step that failed has an exit code other than 0, every other has 0.
+fn exit_codes(claim: &Claim<'_>, found: &mut Findings) {
+    for step in claim.steps.values() {
+        let (Some(status), Some(code)) = (step.status, step.exit_code) else { continue };
+        let failed = status.value == Status::Failed;
+        if failed == (code.value == 0) {
+            let expected = if failed { "other than 0" } else { "0" };
+            let expected = format!("{expected} where {} is {}", status.entry.key, status.entry.value);
+            found.refuse(Code::ExitCode, claim.at(code.entry), expected, code.value.to_string());
+        }
+    }
+}
+
+/// Nothing is simulated in a real run.
+fn simulated_steps(claim: &Claim<'_>, found: &mut Findings) {
+    if claim.is_dry_run() == Some(false) {
+        for status in claim.with_status(Status::Simulated) {
+            let seen = status.entry.value.as_str();
+            found.refuse(Code::SimulatedStep, claim.at(status.entry), "ok or failed in a real run", seen);
+        }
+    }
+}
+
+/// Nothing is run in a dry run.
+fn executed_steps(claim: &Claim<'_>, found: &mut Findings) {
+    if claim.is_dry_run() == Some(true) {
+        let executed = claim.with_status(Status::Ok).chain(claim.with_status(Status::Failed));
+        for status in executed {
+            let seen = status.entry.value.as_str();
+            found.refuse(Code::ExecutedStep, claim.at(status.entry), "simulated_ok in a dry run", seen);
+        }
+    }
+}
