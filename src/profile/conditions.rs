@@ -1,11 +1,11 @@
-//! A gate's expectation: thresholds are put in by name, the condition is parsed and checked against what the probe
-//! can observe. Every fault has its place in the text as it was written.
+//! Expectations of gates, steps and the watch: thresholds are put in by name, the condition is parsed and checked
+//! against what can be observed. Every fault has its place in the text as it was written.
 
 use super::draft::Threshold;
 use super::fault::Report;
 use super::names::{hint, quoted};
 use super::source::Span;
-use crate::condition::{Condition, MetricType, Problem};
+use crate::condition::{Condition, KEYWORDS, MetricType, Problem};
 use crate::model::{Metric, MetricKind};
 use std::collections::{BTreeMap, HashSet};
 
@@ -32,10 +32,8 @@ impl Thresholds {
     /// Reports thresholds that no condition uses: whoever changes one expects that it counts.
     pub(super) fn refuse_unused(&self, used: &HashSet<String>, report: &mut Report<'_>) {
         for (name, (span, _)) in self.named.iter().filter(|(name, _)| !used.contains(*name)) {
-            let told = format!(
-                "no gate's `expect` uses threshold {}: write ${name} there, or remove it",
-                quoted(name)
-            );
+            let told =
+                format!("no condition uses threshold {}: write ${name} in one, or remove it", quoted(name));
             report.fault(span, told);
         }
     }
@@ -49,32 +47,77 @@ pub(super) fn thresholds_used(text: &str) -> impl Iterator<Item = &str> {
 /// A fault and its place in the condition's text.
 pub(super) type TextFault = (Span, String);
 
-/// Parses a condition and checks it against what can be observed, where that is known.
+/// Over which time a condition is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Judged {
+    /// At one moment; waiting is the gate's `retry`.
+    Gate,
+    /// At one moment, again and again until it holds.
+    Ready,
+    /// On samples over time.
+    Watch,
+}
+
+/// What is known by name.
+pub(super) type Known = Vec<(String, MetricType)>;
+
+/// The names that a probe observes.
+pub(super) fn known(metrics: &[Metric]) -> Known {
+    metrics.iter().map(|metric| (metric.name.to_string(), type_of(metric))).collect()
+}
+
+/// What a metric is to a condition.
+pub(super) fn type_of(metric: &Metric) -> MetricType {
+    match metric.kind {
+        MetricKind::Number(unit) => MetricType::Number(unit),
+        MetricKind::Text => MetricType::Text,
+        MetricKind::Bool => MetricType::Bool,
+    }
+}
+
+/// Whether a condition can name a metric so.
+pub(super) fn is_metric_name(name: &str) -> bool {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let plain = begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    plain && name.len() <= 100 && !KEYWORDS.contains(&name)
+}
+
+/// Parses a gate's condition and checks it against what can be observed, where that is known.
 ///
 /// # Errors
-/// All faults: unknown thresholds, else a fault of syntax, else names and units that do not fit the metrics.
+/// As [`check`].
 pub(super) fn check_expect(
     text: &str,
     thresholds: &Thresholds,
     metrics: Option<&[Metric]>,
 ) -> Result<Condition, Vec<TextFault>> {
+    check(text, thresholds, metrics.map(known).as_deref(), Judged::Gate)
+}
+
+/// Parses a condition and checks it against what is known, where that is known.
+///
+/// # Errors
+/// All faults: unknown thresholds, else a fault of syntax, else names and units that do not fit the metrics.
+pub(super) fn check(
+    text: &str,
+    thresholds: &Thresholds,
+    known: Option<&[(String, MetricType)]>,
+    judged: Judged,
+) -> Result<Condition, Vec<TextFault>> {
     let filled = Filled::new(text, thresholds)?;
     let condition = Condition::parse(&filled.text)
         .map_err(|fault| vec![(filled.place(&fault.span), fault.problem.to_string())])?;
-    if condition.needs_history() {
-        let told = "`for` needs samples over time, and a gate is judged at one moment; use `retry` to wait";
-        return Err(vec![(0..text.len(), told.to_owned())]);
-    }
-    let Some(metrics) = metrics else { return Ok(condition) };
-    let names: Vec<&str> = metrics.iter().map(|metric| &*metric.name).collect();
-    let kind = |name: &str| {
-        let metric = metrics.iter().find(|metric| metric.name == name)?;
-        Some(match metric.kind {
-            MetricKind::Number(unit) => MetricType::Number(unit),
-            MetricKind::Text => MetricType::Text,
-            MetricKind::Bool => MetricType::Bool,
-        })
+    let moment = match judged {
+        Judged::Gate => Some("a gate is judged at one moment; use `retry` to wait"),
+        Judged::Ready => Some("a step is ready at one moment"),
+        Judged::Watch => None,
     };
+    if let Some(moment) = moment.filter(|_| condition.needs_history()) {
+        return Err(vec![(0..text.len(), format!("`for` needs samples over time, and {moment}"))]);
+    }
+    let Some(known) = known else { return Ok(condition) };
+    let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+    let kind = |name: &str| known.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind);
     let told = |problem: &Problem| match problem {
         Problem::UnknownName { name, .. } => {
             format!("unknown metric {}{}", quoted(name), hint(name, names.iter().copied()))

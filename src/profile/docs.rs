@@ -159,6 +159,15 @@ fn profile_page(page: &str) -> String {
         ("profile", field_table(fields::PROFILE, &fields::PROFILE_APART)),
         ("service", field_table(fields::SERVICE, &[])),
         ("gate", field_table(fields::GATE, &[fields::WITH])),
+        ("cutover", field_table(fields::CUTOVER, &[])),
+        ("step", field_table(fields::STEP, &[fields::WITH])),
+        ("switch", field_table(fields::SWITCH, &[fields::WITH, fields::SWITCH_MARK])),
+        ("switch.mark", field_table(fields::MARK, &[])),
+        ("watch", field_table(fields::WATCH, &[fields::SOURCE_LIST, fields::METRIC_LIST])),
+        ("watch.source", field_table(fields::SOURCE, &[fields::WITH])),
+        ("watch.metric", field_table(fields::METRIC, &[])),
+        ("readiness", field_table(fields::READINESS, &[fields::SLI_LIST])),
+        ("readiness.sli", field_table(fields::SLI, &[])),
     ];
     let mut page = page.to_owned();
     for (name, table) in tables {

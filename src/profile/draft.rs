@@ -1,5 +1,7 @@
 //! A profile before its parts are checked against each other: from a file, or put together by a verb from its flags.
 
+pub(super) mod switch;
+
 use super::complete::complete;
 use super::names::quoted;
 use super::source::Span;
@@ -39,6 +41,7 @@ pub(super) struct Draft {
     pub thresholds: Vec<Threshold>,
     /// Nothing where the list itself is at fault.
     pub gates: Option<Vec<GateDraft>>,
+    pub cutover: switch::CutoverDraft,
 }
 
 /// A named limit.

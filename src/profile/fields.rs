@@ -1,5 +1,12 @@
 //! The tables of a profile, each described once: the decoder, the JSON Schema and the docs read these lists.
 
+mod switch;
+
+pub(super) use switch::{
+    CUTOVER, MARK, MARKS, METRIC, METRIC_LIST, READINESS, SLI, SLI_LIST, SOURCE, SOURCE_LIST, STEP, SWITCH,
+    SWITCH_MARK, WATCH,
+};
+
 use crate::model::field::{Field, FieldKind};
 
 use FieldKind::{Bool, Choice, Duration, Table, Text, Texts};
@@ -22,10 +29,11 @@ pub(super) const PROFILE: &[Field] = &[
     Field::required("environment", Text, "The environment's name, as evidence has it."),
     Field::with_default("about", Text, "\"\"", "One line on what this environment is."),
     Field::optional("defaults", Table(DEFAULTS), "What holds for gates that do not say otherwise."),
+    Field::optional("cutover", Table(CUTOVER), "The templates of the cutover, and how it is run."),
 ];
 
 /// Keys at the top of the file whose names the user chooses, or which are lists.
-pub(super) const PROFILE_APART: [Apart; 3] = [
+pub(super) const PROFILE_APART: [Apart; 7] = [
     Apart {
         name: "services",
         about: "What gates measure: `[services.NAME]`. A name has lower-case letters, digits, `-` and `_`.",
@@ -35,6 +43,16 @@ pub(super) const PROFILE_APART: [Apart; 3] = [
         about: "Limits by name, for conditions to use as `$NAME`: a number, or a text such as \"500ms\".",
     },
     Apart { name: "gate", about: "The gates, each one a test case: `[[gate]]`." },
+    Apart {
+        name: "step",
+        about: "What the templates cannot say about single steps of a cutover: `[[step]]`.",
+    },
+    Apart {
+        name: "switch",
+        about: "When the new core logged in, confirmed settlement and loaded its instruments.",
+    },
+    Apart { name: "watch", about: "What is measured in the minutes after a cutover." },
+    Apart { name: "readiness", about: "Which gates measure the service levels of readiness." },
 ];
 
 /// `[defaults]`
@@ -71,6 +89,13 @@ pub(super) const SERVICE: &[Field] = &[
         Text,
         "\"pinned\"",
         "What cutproof starts in a rehearsal: \"pinned\", its own engine, or a server program on PATH or by path.",
+    ),
+    Field::optional(
+        "start",
+        Text,
+        "In place of `from`, for the kinds prometheus and http: the command line that a rehearsal starts and that \
+         serves in the foreground, at the address in CUTPROOF_ENDPOINT_NAME; it finds those of the services in \
+         `needs` likewise.",
     ),
     Field::with_default("needs", Texts, "[]", "Services that must be up before this one."),
 ];

@@ -135,10 +135,10 @@ fn an_unknown_key_gets_the_nearest_right_one() {
         with.host …
              ^^^^
     ");
-    insta::assert_snapshot!(faults_with("about = \"A shop.\"", "[[step]]\nid = \"x\""), @"
-    gates/x.toml:2:3: unknown key `step` in the profile; expected one of `environment`, `about`, `defaults`, `services`, `thresholds`, `gate`
-        [[step …
-          ^^^^
+    insta::assert_snapshot!(faults_with("about = \"A shop.\"", "[[stage]]\nid = \"x\""), @"
+    gates/x.toml:2:3: unknown key `stage` in the profile; expected one of `environment`, `about`, `defaults`, `cutover`, `services`, `thresholds`, `gate`, `step`, `switch`, `watch`, `readiness`
+        [[stage …
+          ^^^^^
     ");
 }
 
@@ -184,7 +184,7 @@ fn a_fault_of_a_condition_has_its_place_within_the_text() {
                                     ^^^^^^^^^
     "#);
     insta::assert_snapshot!(faults_with("< $slow", "< $slwo"), @r#"
-    gates/x.toml:18:1: no gate's `expect` uses threshold `slow`: write $slow there, or remove it
+    gates/x.toml:18:1: no condition uses threshold `slow`: write $slow in one, or remove it
         slow = "500ms"
         ^^^^
     gates/x.toml:25:42: `expect` of gate `redis-ping`: unknown threshold `slwo`; nearest: `slow`
@@ -192,7 +192,7 @@ fn a_fault_of_a_condition_has_its_place_within_the_text() {
                                                  ^^^^^
     "#);
     insta::assert_snapshot!(faults_with("latency_ms < $slow", "state == \\\"A\\\" and latency_ms < 5MB"), @r#"
-    gates/x.toml:18:1: no gate's `expect` uses threshold `slow`: write $slow there, or remove it
+    gates/x.toml:18:1: no condition uses threshold `slow`: write $slow in one, or remove it
         slow = "500ms"
         ^^^^
     gates/x.toml:25:61: `expect` of gate `redis-ping`: `latency_ms` is in ms (a time) and cannot be compared with 5 MB
@@ -211,7 +211,7 @@ fn a_fault_of_a_condition_has_its_place_within_the_text() {
     "#);
     insta::assert_snapshot!(faults_with("probe = \"redis_ping\"\nuses = [\"redis\"]\nexpect = \"alive == true and latency_ms < $slow\"",
         "probe = \"misspelt\""), @r#"
-    gates/x.toml:18:1: no gate's `expect` uses threshold `slow`: write $slow there, or remove it
+    gates/x.toml:18:1: no condition uses threshold `slow`: write $slow in one, or remove it
         slow = "500ms"
         ^^^^
     gates/x.toml:23:9: gate `redis-ping`: the expectation `alife == true` of probe `misspelt` itself does not hold together: unknown metric `alife`; nearest: `alive`
@@ -238,13 +238,13 @@ fn thresholds_are_quantities_and_are_used() {
                ^^^
     "#);
     insta::assert_snapshot!(faults_with("slow = \"500ms\"", "slow = \"500ms\"\nfast = 1\n\"a-b\" = 1"), @r#"
-    gates/x.toml:19:1: no gate's `expect` uses threshold `fast`: write $fast there, or remove it
+    gates/x.toml:19:1: no condition uses threshold `fast`: write $fast in one, or remove it
         fast = 1
         ^^^^
     gates/x.toml:20:1: threshold `a-b`: expected a name of letters, digits and `_`, no digit first
         "a-b" = 1
         ^^^^^
-    gates/x.toml:20:1: no gate's `expect` uses threshold `a-b`: write $a-b there, or remove it
+    gates/x.toml:20:1: no condition uses threshold `a-b`: write $a-b in one, or remove it
         "a-b" = 1
         ^^^^^
     "#);
@@ -493,7 +493,7 @@ fn what_is_not_toml_is_told_with_its_place() {
     gates/x.toml:17:11: `redis` stands here for the second time
         [services.redis]
                   ^^^^^
-    gates/x.toml:18:1: unknown key `slow` in service `redis`; expected one of `kind`, `endpoint`, `user`, `password_env`, `database`, `stands_for`, `from`, `needs`
+    gates/x.toml:18:1: unknown key `slow` in service `redis`; expected one of `kind`, `endpoint`, `user`, `password_env`, `database`, `stands_for`, `from`, `start`, `needs`
         slow …
         ^^^^
     gates/x.toml:25:42: `expect` of gate `redis-ping`: unknown threshold `slow`; there is none
@@ -523,7 +523,7 @@ fn ten_thousand_wrong_names_are_told_without_comparing_all_with_all() {
 fn a_condition_is_read_also_where_the_probe_is_not_known() {
     let text = SHOP.replace("\"redis_ping\"", "\"redis\"").replace("< $slow", "< < $slwo");
     insta::assert_snapshot!(faults(&text), @r#"
-    gates/x.toml:18:1: no gate's `expect` uses threshold `slow`: write $slow there, or remove it
+    gates/x.toml:18:1: no condition uses threshold `slow`: write $slow in one, or remove it
         slow = "500ms"
         ^^^^
     gates/x.toml:23:9: unknown probe `redis` in gate `redis-ping`; expected one of `cdc`, `command`, `every_kind`, `http`, `kafka_init`, `kafka_topics`, `misspelt`, `redis_ping`

@@ -1,5 +1,5 @@
-//! gates/NAME.toml → a checked profile: services, thresholds and gates of one environment, every error with its
-//! position and the nearest right name, all errors of a file at once.
+//! gates/NAME.toml → a checked profile: services, thresholds and gates of one environment, and its cutover, every error
+//! with its position and the nearest right name, all errors of a file at once.
 //!
 //! It knows which settings a probe declares and what a probe can observe, and no probe by name. It starts nothing,
 //! reaches nothing, and does not know in which order gates run: that is the plan's.
@@ -21,6 +21,8 @@ mod source;
 pub mod switch;
 mod text;
 
+#[cfg(test)]
+mod cutover_messages;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
@@ -226,6 +228,7 @@ impl Profile {
             services: services.into_iter().map(Into::into).collect(),
             thresholds: Vec::new(),
             gates: Some(gates),
+            cutover: draft::switch::CutoverDraft::default(),
         };
         finish(draft, Report::new(&source))
     }
@@ -234,19 +237,19 @@ impl Profile {
 fn finish(draft: Draft, mut report: Report<'_>) -> Result<Profile, Faults> {
     let environment = draft.environment.as_ref().map(|name| name.value.clone()).unwrap_or_default();
     let about = draft.about.clone();
-    let (services, gates) = check::check(draft, &mut report);
+    let checked = check::check(draft, &mut report);
     let warnings = report.finish()?;
     Ok(Profile {
         environment,
         about,
         file: None,
-        services,
-        gates,
-        cutover: None,
-        steps: Vec::new(),
-        switch_gate: None,
-        watch: None,
-        readiness: None,
+        services: checked.services,
+        gates: checked.gates,
+        cutover: checked.cutover,
+        steps: checked.steps,
+        switch_gate: checked.switch_gate,
+        watch: checked.watch,
+        readiness: checked.readiness,
         warnings,
     })
 }

@@ -1,5 +1,7 @@
 //! TOML text → draft: tables are read by their fields; what belongs together across tables is checked later.
 
+mod switch;
+
 use super::check;
 use super::decode::{self, Shape, in_order, seen};
 use super::draft::{Draft, GateDraft, Placed, ServiceDraft, TIMEOUT, Threshold};
@@ -31,6 +33,7 @@ pub(super) fn parse(text: &str, probes: Probes<'_>, report: &mut Report<'_>) -> 
         services: services(top, report),
         thresholds: thresholds(top, report),
         gates: gates(top, probes, &defaults, report),
+        cutover: switch::cutover(&args, top, probes, &defaults, report),
     }
 }
 
@@ -61,6 +64,11 @@ fn toml<'t>(text: &'t str, report: &mut Report<'_>) -> Option<Spanned<DeTable<'t
 fn placed(table: &DeTable<'_>, key: &str) -> Option<Placed<String>> {
     let found = table.get(key)?;
     Some(Placed::new(found.get_ref().as_str()?.to_owned(), found.span()))
+}
+
+/// Where a key stands; the beginning of the file where it does not.
+fn key_span(table: &DeTable<'_>, key: &str) -> Span {
+    table.get_key_value(key).map_or(0..0, |(key, _)| key.span())
 }
 
 /// The texts of a list with their places.
@@ -142,12 +150,35 @@ fn service(name: Placed<String>, table: &DeTable<'_>, span: &Span, report: &mut 
         password_env: placed(table, "password_env"),
         database: text("database"),
         stands_for: text("stands_for"),
-        from: match args.text("from") {
-            None | Some("pinned") => Engine::Pinned,
-            Some(program) => Engine::Program(program.to_owned()),
-        },
+        from: engine(&args, table, &what, report),
         needs: placed_list(table, "needs"),
     }
+}
+
+/// What a rehearsal starts.
+fn engine(args: &Args, table: &DeTable<'_>, what: &str, report: &mut Report<'_>) -> Engine {
+    let Some(command) = placed(table, "start") else {
+        return match args.text("from") {
+            None | Some("pinned") => Engine::Pinned,
+            Some(program) => Engine::Program(program.to_owned()),
+        };
+    };
+    if table.contains_key("from") {
+        let told =
+            "a rehearsal starts either a server program (`from`) or a command (`start`), and there are both";
+        report.fault(&key_span(table, "from"), format!("{what}: {told}"));
+    }
+    if command.value.trim().is_empty() {
+        report.fault(&command.span, format!("`start` in {what}: expected a command line"));
+    }
+    match args.text("kind").and_then(ServiceKind::parse) {
+        None | Some(ServiceKind::Prometheus | ServiceKind::Http) => {}
+        Some(kind) => {
+            let told = "is for kinds prometheus and http; cutproof has an engine of its own for";
+            report.fault(&key_span(table, "start"), format!("`start` in {what} {told} {kind}"));
+        }
+    }
+    Engine::Command(command.value)
 }
 
 fn thresholds(top: &DeTable<'_>, report: &mut Report<'_>) -> Vec<Threshold> {
@@ -189,21 +220,34 @@ fn gates(
     defaults: &Defaults,
     report: &mut Report<'_>,
 ) -> Option<Vec<GateDraft>> {
-    let Some(found) = top.get("gate") else { return Some(Vec::new()) };
+    let tables = tables("gate", "gate", top, report)?.into_iter().enumerate();
+    Some(
+        tables
+            .map(|(number, (table, span))| gate(number + 1, table, &span, probes, defaults, report))
+            .collect(),
+    )
+}
+
+/// The tables of a list, which is called `path` from the top of the file; nothing where the list itself is at fault.
+fn tables<'a>(
+    key: &str,
+    path: &str,
+    table: &'a DeTable<'_>,
+    report: &mut Report<'_>,
+) -> Option<Vec<(&'a DeTable<'a>, Span)>> {
+    let Some(found) = table.get(key) else { return Some(Vec::new()) };
     let DeValue::Array(items) = found.get_ref() else {
-        report.fault(&found.span(), "`gate` is a list of tables: write [[gate]], not [gate]");
+        report.fault(&found.span(), format!("`{path}` is a list of tables: write [[{path}]], not [{path}]"));
         return None;
     };
-    let mut gates = Vec::new();
-    for (number, item) in items.iter().enumerate() {
+    let mut tables = Vec::new();
+    for item in items.iter() {
         match item.get_ref() {
-            DeValue::Table(table) => {
-                gates.push(gate(number + 1, table, &item.span(), probes, defaults, report))
-            }
-            other => report.fault(&item.span(), format!("`gate`: expected a table; got {}", seen(other))),
+            DeValue::Table(table) => tables.push((table, item.span())),
+            other => report.fault(&item.span(), format!("`{path}`: expected a table; got {}", seen(other))),
         }
     }
-    (gates.len() == items.len()).then_some(gates)
+    (tables.len() == items.len()).then_some(tables)
 }
 
 fn gate(

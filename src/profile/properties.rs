@@ -1,6 +1,6 @@
 //! Whatever the text, loading does not panic, and every fault stands somewhere in it.
 
-use super::samples::{PROBES, SHOP, parse};
+use super::samples::{PROBES, SHOP, night, parse};
 use super::{Fault, Profile};
 use proptest::prelude::*;
 
@@ -37,7 +37,8 @@ fn within(fault: &Fault, text: &str) -> Result<(), TestCaseError> {
 
 /// Pieces from which most of what can be wrong is made.
 fn piece() -> impl Strategy<Value = String> {
-    let pieces: Vec<&str> = SHOP
+    let night = night();
+    let pieces: Vec<String> = night
         .split_inclusive([' ', '\n', '=', '[', ']', '"', ',', '.'])
         .chain([
             "'''",
@@ -55,8 +56,9 @@ fn piece() -> impl Strategy<Value = String> {
             "9e999",
             "password",
         ])
+        .map(str::to_owned)
         .collect();
-    proptest::sample::select(pieces).prop_map(str::to_owned)
+    proptest::sample::select(pieces)
 }
 
 proptest! {
@@ -76,7 +78,7 @@ proptest! {
     fn a_profile_with_a_few_edits(
         edits in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..30, piece()), 1..6)
     ) {
-        let mut text = SHOP.to_owned();
+        let mut text = night();
         for (at, length, piece) in edits {
             let bound = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             let start = bound(at.index(text.len() + 1));
@@ -84,6 +86,29 @@ proptest! {
             text.replace_range(start..end, &piece);
         }
         hold(&text)?;
+    }
+
+    #[test]
+    fn a_profile_with_a_few_values_in_place_of_others(
+        swaps in proptest::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 1..4)
+    ) {
+        let night = night();
+        let mut lines: Vec<String> = night.lines().map(str::to_owned).collect();
+        let valued: Vec<usize> = (0..lines.len()).filter(|line| lines[*line].contains(" = ")).collect();
+        for (to, from) in swaps {
+            let (to, from) = (valued[to.index(valued.len())], valued[from.index(valued.len())]);
+            let key = lines[to].split(" = ").next().unwrap_or_default().to_owned();
+            let value = lines[from].split_once(" = ").map_or("", |(_, value)| value).to_owned();
+            lines[to] = format!("{key} = {value}");
+        }
+        hold(&lines.join("\n"))?;
+    }
+
+    #[test]
+    fn a_cutover_with_its_lines_in_any_order(
+        lines in Just(night().lines().map(str::to_owned).collect::<Vec<_>>()).prop_shuffle(), keep in 1usize..160
+    ) {
+        hold(&lines.into_iter().take(keep).collect::<Vec<_>>().join("\n"))?;
     }
 
     #[test]

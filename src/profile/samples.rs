@@ -231,6 +231,104 @@ with = { topics = ["shop.orders.v1"] }
 writes = true
 "#;
 
+/// What [`SHOP`] says of its cutover; it begins on line 56 of [`night`].
+const CUTOVER: &str = r#"
+[cutover]
+cutover_template = "cutover.env"
+rollback_template = "rollback.env"
+step_timeout = "5m"
+
+[[step]]
+name = "start_new_core_engine"
+timeout = "60s"
+background = true
+ready = "alive == true and latency_ms < $slow"
+probe = "redis_ping"
+uses = ["redis"]
+
+[[step]]
+name = "precheck"
+timeout = "90s"
+
+[switch]
+probe = "redis_ping"
+uses = ["redis"]
+
+[[switch.mark]]
+name = "login"
+value = "latency_ms"
+within = "30s"
+
+[[switch.mark]]
+name = "settlement"
+match = 'settled at=(?<at>\S+)'
+within = "40s"
+
+[[switch.mark]]
+name = "instruments"
+value = "latency_ms"
+within = "1min"
+
+[watch]
+interval = "500ms"
+
+[[watch.source]]
+name = "shop"
+probe = "redis_ping"
+uses = ["redis"]
+
+[[watch.source]]
+name = "topics"
+probe = "kafka_topics"
+uses = ["kafka"]
+timeout = "400ms"
+with = { topics = ["shop.orders.v1"] }
+
+[[watch.metric]]
+name = "order_latency_p99_ms"
+source = "shop"
+value = "latency_ms"
+expect = "order_latency_p99_ms < $slow for 5s"
+failure_limit = 3
+on_no_data = "rollback"
+
+[[watch.metric]]
+name = "absent"
+source = "topics"
+expect = "absent == 0 or order_latency_p99_ms < 5ms"
+warmup = "10s"
+activity = true
+
+[readiness]
+service = "web_shop"
+
+[[readiness.sli]]
+name = "quant_hft_ctp_query_latency_p99_ms"
+gate = "redis-ping"
+value = "latency_ms"
+target = 1500
+
+[[readiness.sli]]
+name = "quant_hft_storage_redis_health"
+gate = "redis-ping"
+"#;
+
+/// [`SHOP`] with its cutover.
+pub fn night() -> String {
+    format!("{SHOP}{CUTOVER}")
+}
+
+/// [`SHOP`] with its cutover, in which this stands in place of that.
+pub fn night_with(that: &str, this: &str) -> String {
+    assert!(CUTOVER.contains(that), "{that}");
+    format!("{SHOP}{}", CUTOVER.replacen(that, this, 1))
+}
+
+/// What is wrong with that.
+pub fn night_faults_with(that: &str, this: &str) -> String {
+    faults(&night_with(that, this))
+}
+
 /// A text as gates/x.toml.
 pub fn parse(text: &str) -> Result<Profile, Faults> {
     Profile::parse("gates/x.toml", text, PROBES)

@@ -1,5 +1,7 @@
 //! The JSON Schema of a profile, for editors: the same lists of fields, in another language.
 
+mod cutover;
+
 use super::fields::{self, Apart};
 use crate::model::field::{Field, FieldKind, Presence};
 use crate::model::units::{Dimension, Unit};
@@ -35,7 +37,7 @@ pub fn schema() -> Value {
 /// The schema of profiles that use these probes.
 fn schema_of(probes: &[&'static dyn Probe]) -> Value {
     let mut schema = object(fields::PROFILE);
-    let [services, thresholds, gate] = &fields::PROFILE_APART;
+    let [services, thresholds, gate, step, switch, watch, readiness] = &fields::PROFILE_APART;
     property(
         &mut schema,
         services,
@@ -60,7 +62,16 @@ fn schema_of(probes: &[&'static dyn Probe]) -> Value {
     let items = json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/gate" } });
     property(&mut schema, gate, items);
     require(&mut schema, gate.name);
-    let defs = json!({ "service": object(fields::SERVICE), "gate": gate_schema(probes) });
+    property(&mut schema, step, json!({ "type": "array", "items": cutover::step() }));
+    property(&mut schema, switch, cutover::switch());
+    property(&mut schema, watch, cutover::watch());
+    property(&mut schema, readiness, cutover::readiness());
+    let defs = json!({
+        "service": service_schema(),
+        "gate": gate_schema(probes),
+        "measure": measure_schema(probes),
+        "with": withs(probes),
+    });
     let head = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A profile of cutproof: one environment, its services and gates"
@@ -84,20 +95,59 @@ fn gate_schema(probes: &[&'static dyn Probe]) -> Value {
     Value::Object(gate)
 }
 
+fn service_schema() -> Value {
+    let mut service = object(fields::SERVICE);
+    service.insert("not".to_owned(), json!({ "required": ["from", "start"] }));
+    Value::Object(service)
+}
+
+/// What holds for whatever names a probe beside the gates.
+fn measure_schema(probes: &[&'static dyn Probe]) -> Value {
+    let reading = probes.iter().filter(|probe| !probe.writes());
+    let names: Vec<&str> = reading.clone().map(|probe| probe.name()).collect();
+    let rules: Vec<Value> = reading.map(|probe| when(*probe, takes(*probe))).collect();
+    json!({
+        "properties": { "probe": { "enum": names } },
+        "dependentRequired": { "with": ["probe"], "uses": ["probe"] },
+        "allOf": rules
+    })
+}
+
+/// Each probe's own settings, by its name.
+fn withs(probes: &[&'static dyn Probe]) -> Value {
+    let with = |probe: &&'static dyn Probe| {
+        let mut with = object(probe.fields());
+        with.insert("description".to_owned(), json!(format!("{}: {}", probe.name(), probe.about())));
+        (probe.name().to_owned(), Value::Object(with))
+    };
+    Value::Object(probes.iter().map(with).collect())
+}
+
 /// What holds for a gate with this probe.
 fn rule(probe: &dyn Probe) -> Value {
-    let mut with = object(probe.fields());
-    with.insert("description".to_owned(), json!(format!("{}: {}", probe.name(), probe.about())));
-    let mut then = json!({ "properties": { "with": with } });
+    let mut then = takes(probe);
     if probe.writes() || !probe.services().is_empty() {
         then["properties"]["writes"] = json!({ "const": probe.writes() });
     }
+    if probe.writes() {
+        let mut required = then["required"].as_array().cloned().unwrap_or_default();
+        required.push(json!("writes"));
+        then["required"] = json!(required);
+    }
+    when(probe, then)
+}
+
+/// What holds where this probe is named.
+fn when(probe: &dyn Probe, then: Value) -> Value {
+    json!({ "if": { "properties": { "probe": { "const": probe.name() } }, "required": ["probe"] }, "then": then })
+}
+
+/// What must stand beside a probe's name.
+fn takes(probe: &dyn Probe) -> Value {
+    let mut then = json!({ "properties": { "with": { "$ref": format!("#/$defs/with/{}", probe.name()) } } });
     let mut required = Vec::new();
     if probe.fields().iter().any(|field| field.presence == Presence::Required) {
         required.push(fields::WITH.name);
-    }
-    if probe.writes() {
-        required.push("writes");
     }
     if !probe.services().is_empty() {
         required.push("uses");
@@ -106,7 +156,7 @@ fn rule(probe: &dyn Probe) -> Value {
     if !required.is_empty() {
         then["required"] = json!(required);
     }
-    json!({ "if": { "properties": { "probe": { "const": probe.name() } }, "required": ["probe"] }, "then": then })
+    then
 }
 
 /// A table of these fields and no others.
@@ -163,6 +213,7 @@ fn kind(kind: &FieldKind) -> Map<String, Value> {
     schema.as_object().cloned().unwrap_or_default()
 }
 
+/// Puts in a key that is not of one of the plain kinds.
 fn property(schema: &mut Map<String, Value>, key: &Apart, mut value: Value) {
     value["description"] = json!(key.about);
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
@@ -230,21 +281,31 @@ mod tests {
             rules.iter().find(|rule| rule["if"]["properties"]["probe"]["const"] == "kafka_init").unwrap();
         let expected = json!({
             "properties": {
-                "with": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["topics"],
-                    "properties": {
-                        "topics": { "type": "array", "items": { "type": "string" }, "description": "The topics." }
-                    },
-                    "description": "kafka_init: Declares itself, for tests."
-                },
+                "with": { "$ref": "#/$defs/with/kafka_init" },
                 "writes": { "const": true },
                 "uses": { "minItems": 1 }
             },
-            "required": ["with", "writes", "uses"]
+            "required": ["with", "uses", "writes"]
         });
         assert_eq!(rule["then"], expected);
+        let expected = json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["topics"],
+            "properties": {
+                "topics": { "type": "array", "items": { "type": "string" }, "description": "The topics." }
+            },
+            "description": "kafka_init: Declares itself, for tests."
+        });
+        assert_eq!(schema["$defs"]["with"]["kafka_init"], expected);
+    }
+
+    #[test]
+    fn what_writes_has_no_place_beside_the_gates() {
+        let measure = &schema_of(PROBES)["$defs"]["measure"];
+        let names = measure["properties"]["probe"]["enum"].as_array().unwrap();
+        assert!(names.contains(&json!("kafka_topics")) && !names.contains(&json!("kafka_init")));
+        assert_eq!(measure["allOf"].as_array().unwrap().len(), names.len());
     }
 
     #[test]
@@ -261,6 +322,20 @@ mod tests {
                 && described(&schema["$defs"]["gate"])
                 && described(&schema["$defs"]["service"])
         );
+        let properties = &schema["properties"];
+        for table in [
+            &properties["cutover"],
+            &properties["step"]["items"],
+            &properties["switch"],
+            &properties["switch"]["properties"]["mark"]["items"],
+            &properties["watch"],
+            &properties["watch"]["properties"]["source"]["items"],
+            &properties["watch"]["properties"]["metric"]["items"],
+            &properties["readiness"],
+            &properties["readiness"]["properties"]["sli"]["items"],
+        ] {
+            assert!(described(table), "{table:#}");
+        }
         assert_eq!(schema["required"], json!(["environment", "gate"]));
     }
 }

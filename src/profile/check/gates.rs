@@ -5,22 +5,38 @@ use super::super::conditions::{self, Thresholds};
 use super::super::draft::{GateDraft, Placed, ServiceDraft};
 use super::super::fault::Report;
 use super::super::names::quoted;
-use super::super::text;
-use super::{NAME, follow, is_name, refuse_circles, retry, services, timeout, uses};
+use super::uses::{self, Measuring};
+use super::{NAME, follow, is_name, refuse_circles, retry, services, timeout, told};
 use crate::condition::Condition;
-use crate::model::{Args, Gate, GateId, Phase};
+use crate::model::{Args, Gate, GateId, Metric, Phase};
 use crate::probe::Probe;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-/// All services that gates name.
-pub(super) fn services_used(gates: &[GateDraft]) -> HashSet<String> {
-    gates.iter().flat_map(|gate| gate.uses.value.iter().map(|used| used.value.clone())).collect()
+/// A gate as what measures by it sees it.
+pub(super) struct Outline {
+    /// Nothing where it is at fault.
+    pub phase: Option<Phase>,
+    /// What its probe observes; nothing where probe or settings are at fault.
+    pub metrics: Option<Vec<Metric>>,
 }
 
-/// All thresholds that conditions name.
-pub(super) fn thresholds_used(gates: &[GateDraft]) -> HashSet<String> {
-    let written = gates.iter().filter_map(|gate| gate.expect.as_ref());
-    written.flat_map(|expect| conditions::thresholds_used(&expect.value)).map(str::to_owned).collect()
+/// The gates by their ids; of two with one id, the first.
+pub(super) fn outlines(gates: &[GateDraft]) -> BTreeMap<String, Outline> {
+    let outline = |gate: &GateDraft| {
+        let measured = gate.probe.as_ref().zip(gate.with.as_ref());
+        Outline { phase: gate.phase, metrics: measured.map(|(probe, with)| probe.value.metrics(with)) }
+    };
+    ids(gates).into_iter().map(|(id, number)| (id.to_owned(), outline(&gates[number]))).collect()
+}
+
+/// All services that gates name.
+pub(super) fn services_used(gates: &[GateDraft]) -> impl Iterator<Item = &str> {
+    gates.iter().flat_map(|gate| gate.uses.value.iter().map(|used| used.value.as_str()))
+}
+
+/// All conditions of gates, as they are written.
+pub(super) fn conditions(gates: &[GateDraft]) -> impl Iterator<Item = &str> {
+    gates.iter().filter_map(|gate| Some(gate.expect.as_ref()?.value.as_str()))
 }
 
 /// Checks gates. Those at fault are left out of what is returned.
@@ -38,7 +54,8 @@ pub(super) fn check(
         let what = what(&gate);
         let before = report.count();
         let id = check_id(&gate, report);
-        uses::check(&gate, &what, services, &known, report);
+        let probe = gate.probe.as_ref().map(|probe| probe.value).zip(gate.with.as_ref());
+        uses::check(&Measuring { uses: &gate.uses, probe }, &what, services, &known, report);
         check_writes(&gate, &what, report);
         timeout(&gate.timeout, &what, report);
         if let Some(own) = &gate.retry {
@@ -159,16 +176,8 @@ fn check_expect(
         return own_expect(probe, with, what, report);
     };
     let metrics = measured.map(|(probe, with)| probe.value.metrics(with));
-    match conditions::check_expect(written, thresholds, metrics.as_deref()) {
-        Ok(condition) => Some(condition),
-        Err(faults) => {
-            for (part, message) in faults {
-                let at = text::within(report.source, span, &part);
-                report.fault(&at, format!("`expect` of {what}: {message}"));
-            }
-            None
-        }
-    }
+    let checked = conditions::check_expect(written, thresholds, metrics.as_deref());
+    told(checked, span, &format!("`expect` of {what}"), report)
 }
 
 fn own_expect(

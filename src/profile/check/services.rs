@@ -17,10 +17,10 @@ pub(super) fn numbers(services: &[ServiceDraft]) -> BTreeMap<&str, usize> {
     numbers
 }
 
-/// Services that no gate uses, and that no used service needs.
-pub(super) fn unused<'a>(services: &'a [ServiceDraft], used: &HashSet<String>) -> Vec<&'a Placed<String>> {
+/// Services that nothing uses, and that no used service needs.
+pub(super) fn unused<'a>(services: &'a [ServiceDraft], used: &HashSet<&str>) -> Vec<&'a Placed<String>> {
     let numbers = numbers(services);
-    let mut open: Vec<&str> = used.iter().map(String::as_str).collect();
+    let mut open: Vec<&str> = used.iter().copied().collect();
     let mut reached = HashSet::new();
     while let Some(name) = open.pop() {
         if let Some(number) = numbers.get(name)

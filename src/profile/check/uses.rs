@@ -1,23 +1,32 @@
-//! Whether the services that a gate uses are those that its probe measures.
+//! Whether the services that a gate or another measurement uses are those that its probe measures.
 
-use super::super::draft::{GateDraft, Placed, ServiceDraft};
+use super::super::draft::{Placed, ServiceDraft};
 use super::super::fault::Report;
 use super::super::names::{list, quoted};
+use super::super::source::Span;
 use super::follow;
-use crate::model::ServiceKind;
+use crate::model::{Args, ServiceKind};
+use crate::probe::Probe;
 use std::collections::BTreeMap;
+
+/// Who measures, and on what.
+pub(super) struct Measuring<'a> {
+    pub uses: &'a Placed<Vec<Placed<String>>>,
+    /// The probe with its settings; nothing where one of them is at fault.
+    pub probe: Option<(&'static dyn Probe, &'a Args)>,
+}
 
 /// Reports services that lack, that are too many, and that the probe has no use for.
 pub(super) fn check(
-    gate: &GateDraft,
+    measuring: &Measuring<'_>,
     what: &str,
     services: &[ServiceDraft],
     known: &BTreeMap<&str, usize>,
     report: &mut Report<'_>,
 ) {
-    let found = follow(&gate.uses.value, known, "service", &format!("`uses` of {what}"), report);
-    let (Some(probe), Some(with)) = (&gate.probe, &gate.with) else { return };
-    let probe = probe.value;
+    let links = &measuring.uses.value;
+    let found = follow(links, known, "service", &format!("`uses` of {what}"), report);
+    let Some((probe, with)) = measuring.probe else { return };
     if probe.any_services() {
         return;
     }
@@ -27,7 +36,8 @@ pub(super) fn check(
         let Some(kind) = services[*number].kind else { return };
         given.push((kind, link));
     }
-    let uses = Uses { gate, what, probe: probe.name(), services, all: found.len() == gate.uses.value.len() };
+    let all = found.len() == links.len();
+    let uses = Uses { span: &measuring.uses.span, what, probe: probe.name(), services, all };
     for kind in probe.services() {
         let fitting = take(&mut given, &[*kind]);
         uses.hold(&[*kind], &fitting, true, report);
@@ -53,9 +63,9 @@ pub(super) fn check(
     }
 }
 
-/// A gate's services, for messages.
+/// A measurement's services, for messages.
 struct Uses<'a> {
-    gate: &'a GateDraft,
+    span: &'a Span,
     what: &'a str,
     probe: &'static str,
     services: &'a [ServiceDraft],
@@ -81,7 +91,7 @@ impl Uses<'_> {
                 let there = if there.is_empty() { "none".to_owned() } else { list(there) };
                 let told =
                     format!("`uses` of {what} lacks the service of kind {kinds} that probe {probe} measures");
-                report.fault(&self.gate.uses.span, format!("{told}; there is: {there}"));
+                report.fault(self.span, format!("{told}; there is: {there}"));
             }
             [first, others @ ..] => {
                 for other in others {
