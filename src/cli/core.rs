@@ -77,6 +77,9 @@ pub struct Serve {
     /// Serve the bridge in compatibility mode
     #[arg(long)]
     redis_compat: bool,
+    /// The file that must say that this version is installed
+    #[arg(long, value_name = "FILE")]
+    release: Option<PathBuf>,
     /// Where to say which process this is
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -232,6 +235,7 @@ fn options(arguments: Serve) -> Options {
         postgres,
         redis: arguments.redis,
         redis_compat: arguments.redis_compat,
+        release: arguments.release,
         state: arguments.state,
         faults: arguments.faults,
         pace: Duration::from_millis(arguments.pace),
