@@ -2,6 +2,7 @@
 //! folder knows the argument parser.
 
 mod bootstrap;
+mod core;
 mod display;
 mod engines;
 mod flags;
@@ -67,6 +68,9 @@ enum Verb {
     /// The HTTP front of the embedded ClickHouse.
     #[command(hide = true)]
     ClickhouseFront(ClickhouseFront),
+    /// The reference engine: the old and the new core of rehearsals.
+    #[command(hide = true, subcommand)]
+    Core(core::Verb),
 }
 
 #[derive(Debug, clap::Args)]
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
+        Verb::Core(verb) => report(core::run(verb)).into(),
     }
 }
 
@@ -140,8 +145,11 @@ fn print(text: &str) -> Result<()> {
 /// The verbs by which engines' helpers are started from this very executable; none where the arguments ask for no
 /// such verb. For programs other than cutproof's own that start engines: test targets.
 pub fn helper() -> Option<ExitCode> {
-    let first = std::env::args_os().nth(1)?;
-    (first == "clickhouse-front").then(main)
+    let mut words = std::env::args_os().skip(1);
+    let (first, second) = (words.next()?, words.next());
+    // One word may be the filter of a test target.
+    let core = first == "core" && second.is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    (first == "clickhouse-front" || core).then(main)
 }
 
 fn clickhouse_front(arguments: ClickhouseFront) -> Result {
