@@ -7,6 +7,7 @@ mod engines;
 mod flags;
 mod gates;
 mod init;
+mod readiness;
 mod rehearse;
 pub(crate) mod run;
 mod schema;
@@ -59,6 +60,8 @@ enum Verb {
     Init(init::Verb),
     /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
     Bootstrap(bootstrap::Arguments),
+    /// Judge the ten service levels, measured by a profile's gates or declared by flags.
+    Readiness(Box<readiness::Arguments>),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Verb::Engines(verb) => engines::main(verb),
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
+        Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
     }
