@@ -229,3 +229,89 @@ fn plan(profile: Option<&Profile>, declared: &Declared, scope: &str) -> super::R
     readiness::refuse_writers(&plan).map_err(Refusal::of)?;
     Ok((plan, judged))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn declared(flags: &[&str]) -> Result<Declared, String> {
+        let line =
+            Line::try_parse_from([&["readiness"], flags].concat()).map_err(|error| error.to_string())?;
+        line.arguments.declared().map_err(|refusal| refusal.0)
+    }
+
+    #[test]
+    fn each_flag_declares_its_own_level_and_each_target_is_its_own() {
+        for level in LEVELS {
+            let found = declared(&[level.flag, "1"]).unwrap();
+            let values: Vec<_> = found.values.iter().map(|(name, said)| (*name, said.value)).collect();
+            assert_eq!((values, found.targets.len()), (vec![(level.name, 1.0)], 0), "{}", level.flag);
+            assert_eq!(found.values[level.name].flag, format!("{} 1", level.flag));
+            if let Some(flag) = level.target_flag {
+                let found = declared(&[flag, "0.5"]).unwrap();
+                assert_eq!(found.targets.into_iter().collect::<Vec<_>>(), [(level.name, 0.5)], "{flag}");
+                assert!(found.values.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_for_true_and_false_are_taken_in_any_case_and_no_others() {
+        let value = |word: &str| {
+            declared(&["--redis-health", word]).map(|found| found.values.into_values().next().unwrap().value)
+        };
+        for word in YES {
+            assert_eq!(
+                (value(word), value(&format!(" {} ", word.to_uppercase()))),
+                (Ok(1.0), Ok(1.0)),
+                "{word}"
+            );
+        }
+        for word in NO {
+            assert_eq!(value(word), Ok(0.0), "{word}");
+        }
+        for word in ["", " ", "unknown", "healthyy", "2", "1.0", "-1", "not healthy", "--timescale-health"] {
+            let told = value(word).unwrap_err();
+            assert!(told.starts_with("--redis-health: expected one of true, yes, y, 1, ok"), "{told}");
+        }
+    }
+
+    #[test]
+    fn declared_values_beside_the_demand_for_measured_ones_are_refused() {
+        let told = declared(&["--require-measured", "--query-latency-ms", "1200"]).unwrap_err();
+        assert!(told.contains("saw --query-latency-ms 1200"), "{told}");
+        assert!(declared(&["--require-measured", "--query-latency-target-ms", "1200"]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_number_is_taken_that_is_negative_not_finite_or_out_of_range(
+            text in prop_oneof![
+                any::<f64>().prop_map(|value| value.to_string()),
+                "[-+]?[0-9]{0,4}[.]?[0-9]{0,3}(e[-+]?[0-9]{1,3})?",
+                "[-+]?(nan|NaN|inf|Infinity|1e999)",
+                "\\PC{0,12}",
+            ],
+            level in 0..LEVELS.len(),
+        ) {
+            let level = &LEVELS[level];
+            for found in [said(level, &text).map(|said| said.value), number(level.unit, level.flag, &text)] {
+                match found {
+                    Ok(value) => {
+                        prop_assert!(value.is_finite() && value.is_sign_positive(), "{} {}", level.flag, text);
+                        prop_assert!(level.unit.accepts(value));
+                    }
+                    Err(told) => prop_assert!(told.0.starts_with(level.flag) && told.0.contains("and saw `")),
+                }
+            }
+        }
+    }
+}

@@ -43,7 +43,7 @@ pub struct Said {
 pub enum ReadinessError {
     /// The profile has none.
     #[error(
-        "profile {profile} has no [readiness], so nothing can be measured by it: add one, or leave --profile out"
+        "profile {profile} has no [readiness]: expected one that says which gates measure the service levels"
     )]
     NoReadiness {
         /// The profile's path, or its environment.
@@ -237,4 +237,166 @@ fn check_gate(level: &Level, gate: &GateId, value: Option<&str>, profile: &Profi
         return Ok(());
     }
     Err(format!("expected {}, and {} of gate `{}` is {seen}", level.unit.expected(), quoted(value), gate.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Position;
+    use crate::profile::samples::{SHOP, parse};
+    use crate::profile::switch::Sli;
+
+    const REDIS: &str = "quant_hft_storage_redis_health";
+    const QUERY: &str = "quant_hft_ctp_query_latency_p99_ms";
+    const BRIDGE: &str = "quant_hft_strategy_bridge_latency_p99_ms";
+    const TIMESCALE: &str = "quant_hft_storage_timescale_health";
+    const POSTGRES: &str = "quant_hft_storage_postgres_health";
+
+    fn at() -> Position {
+        Position { file: "gates/x.toml".to_owned(), line: 70, column: 1 }
+    }
+
+    fn by(name: &str, gate: &str, value: Option<&str>) -> Sli {
+        let gate = GateId::new(gate).unwrap();
+        let from = SliSource::Measured { gate, value: value.map(str::to_owned), at: at() };
+        Sli { name: name.to_owned(), from, target: None }
+    }
+
+    fn shop(slis: Vec<Sli>) -> Profile {
+        let readiness = Some(Readiness { service: "shop".to_owned(), slis });
+        Profile { readiness, ..parse(SHOP).unwrap() }
+    }
+
+    fn said(name: &'static str, value: f64) -> Declared {
+        let said = Said { value, flag: format!("--x {value}") };
+        Declared { values: BTreeMap::from([(name, said)]), ..Declared::default() }
+    }
+
+    fn of<'a>(plan: &'a ReadinessPlan, name: &str) -> &'a SliPlan {
+        plan.slis.iter().find(|sli| sli.name == name).unwrap()
+    }
+
+    #[test]
+    fn what_a_profile_measures_what_was_declared_and_what_nobody_said_are_told_apart() {
+        let profile = shop(vec![
+            by(REDIS, "redis-ping", None),
+            by(QUERY, "shop-answers", Some("latency_ms")),
+            by(BRIDGE, "redis-ping", Some("latency_ms")),
+        ]);
+        let plan = plan(&profile, &said(QUERY, 1200.0), "precheck").unwrap();
+        assert_eq!(
+            plan.slis.iter().map(|sli| sli.name.as_str()).collect::<Vec<_>>(),
+            LEVELS.map(|level| level.name)
+        );
+        assert!(plan.measuring && !plan.require_measured);
+        assert_eq!((plan.scope.as_str(), plan.service.as_str()), ("precheck", "shop"));
+        assert_eq!(plan.environment, profile.environment);
+        assert!(
+            matches!(&of(&plan, REDIS).from, SliSource::Measured { gate, value: None, .. } if gate.as_str() == "redis-ping")
+        );
+        assert_eq!(of(&plan, QUERY).from, SliSource::Declared { value: 1200.0, flag: "--x 1200".to_owned() });
+        // Whoever measures takes no default for a measurement.
+        assert_eq!(of(&plan, TIMESCALE).from, SliSource::Defaulted { value: None });
+        assert_eq!(gates(&plan), [GateId::new("redis-ping").unwrap()]);
+    }
+
+    #[test]
+    fn a_run_of_readiness_has_its_gates_with_what_they_need_and_is_no_selection() {
+        let profile =
+            shop(vec![by(QUERY, "kafka-topics", Some("topics_missing")), by(REDIS, "redis-ping", None)]);
+        let told = plan(&profile, &Declared::default(), "precheck").unwrap_err().to_string();
+        assert!(told.starts_with("gates/x.toml:70:1: service level `quant_hft_ctp_query"), "{told}");
+        let profile = shop(vec![by(REDIS, "kafka-topics", None), by(TIMESCALE, "redis-ping", Some("alive"))]);
+        let readiness = plan(&profile, &Declared::default(), "precheck").unwrap();
+        let run = plan_of_gates(&profile, &readiness).unwrap();
+        let ids: Vec<_> = run.gates.iter().map(|planned| planned.gate.id.as_str()).collect();
+        assert_eq!(ids, ["redis-ping", "kafka-init", "kafka-topics"]);
+        assert!(!run.partial());
+        let told = refuse_writers(&run).unwrap_err().to_string();
+        assert!(told.contains("readiness only reads, and these gates write: `kafka-init`"), "{told}");
+        let alone =
+            plan(&shop(vec![by(REDIS, "redis-ping", None)]), &Declared::default(), "precheck").unwrap();
+        let run = plan_of_gates(&profile, &alone).unwrap();
+        assert_eq!((run.gates.len(), run.services.len(), refuse_writers(&run)), (1, 1, Ok(())));
+        let nothing =
+            plan(&shop(vec![by(REDIS, "redis-ping", None)]), &said(REDIS, 1.0), "precheck").unwrap();
+        assert!(plan_of_gates(&profile, &nothing).unwrap().gates.is_empty());
+    }
+
+    #[test]
+    fn flags_go_before_the_profile_and_that_before_the_contract() {
+        let mut query = by(QUERY, "shop-answers", Some("latency_ms"));
+        query.target = Some(500.0);
+        let profile = shop(vec![query]);
+        let target =
+            |declared: &Declared, name| of(&plan(&profile, declared, "precheck").unwrap(), name).target;
+        assert_eq!(target(&Declared::default(), BRIDGE), 1500.0);
+        assert_eq!(target(&Declared::default(), QUERY), 500.0);
+        let declared = Declared {
+            targets: BTreeMap::from([(QUERY, 300.0)]),
+            environment: Some("night".to_owned()),
+            service: Some("core".to_owned()),
+            ..Declared::default()
+        };
+        assert_eq!(target(&declared, QUERY), 300.0);
+        let plan = plan(&profile, &declared, "rollback").unwrap();
+        assert_eq!((plan.environment.as_str(), plan.service.as_str()), ("night", "core"));
+        assert_eq!(plan_of_gates(&profile, &plan).unwrap().environment, "night");
+    }
+
+    #[test]
+    fn with_flags_alone_the_contracts_defaults_are_marked_and_the_rest_is_not_known() {
+        let plan = declared_only("single-host-ubuntu", &said(TIMESCALE, 0.0), "precheck");
+        assert!(!plan.measuring);
+        assert_eq!((plan.environment.as_str(), plan.service.as_str()), ("single-host-ubuntu", SERVICE));
+        for sli in &plan.slis {
+            let expected = match sli.name.as_str() {
+                TIMESCALE => SliSource::Declared { value: 0.0, flag: "--x 0".to_owned() },
+                BRIDGE | POSTGRES => SliSource::Defaulted { value: Some(0.0) },
+                _ => SliSource::Defaulted { value: None },
+            };
+            assert_eq!(sli.from, expected, "{}", sli.name);
+        }
+        let plan = declared_only("x", &Declared::default(), "precheck");
+        assert_eq!(of(&plan, POSTGRES).from, SliSource::Defaulted { value: None });
+        assert!(gates(&plan).is_empty());
+    }
+
+    #[test]
+    fn a_level_that_can_not_be_judged_as_the_profile_says_is_refused_with_its_place() {
+        let wide = |target: f64| Sli { target: Some(target), ..by(QUERY, "redis-ping", Some("latency_ms")) };
+        let truth = Sli { target: Some(0.0), ..by(REDIS, "redis-ping", None) };
+        let rate = "quant_hft_ctp_reject_classified_ratio";
+        let mut told = Vec::new();
+        for slis in [
+            vec![by("quant_hft_storage_redis_helth", "redis-ping", None)],
+            vec![by(REDIS, "redis-ping", None), by(REDIS, "redis-ping", None)],
+            vec![by(REDIS, "redis-pnig", None)],
+            vec![by(REDIS, "redis-ping", Some("latency_ms"))],
+            vec![by(REDIS, "redis-ping", Some("state"))],
+            vec![by(QUERY, "redis-ping", None)],
+            vec![by(QUERY, "redis-ping", Some("latency"))],
+            vec![by(rate, "redis-ping", Some("alive"))],
+            vec![wide(f64::NAN)],
+            vec![wide(-1.0)],
+            vec![truth],
+        ] {
+            told.push(plan(&shop(slis), &Declared::default(), "precheck").unwrap_err().to_string());
+        }
+        told.push(plan(&parse(SHOP).unwrap(), &Declared::default(), "precheck").unwrap_err().to_string());
+        insta::assert_snapshot!(told.join("\n"), @r"
+        gates/x.toml:70:1: service level `quant_hft_storage_redis_helth`: there is none of this name; nearest: `quant_hft_storage_redis_health`
+        gates/x.toml:70:1: service level `quant_hft_storage_redis_health`: it is there twice
+        gates/x.toml:70:1: service level `quant_hft_storage_redis_health`: unknown gate `redis-pnig`; nearest: `redis-ping`
+        gates/x.toml:70:1: service level `quant_hft_storage_redis_health`: expected true or false, and `latency_ms` of gate `redis-ping` is a number in ms
+        gates/x.toml:70:1: service level `quant_hft_storage_redis_health`: expected true or false, and `state` of gate `redis-ping` is a text
+        gates/x.toml:70:1: service level `quant_hft_ctp_query_latency_p99_ms`: expected `value`, the observation of gate `redis-ping` that is a number of milliseconds, 0 or more
+        gates/x.toml:70:1: service level `quant_hft_ctp_query_latency_p99_ms`: gate `redis-ping` observes no `latency`; nearest: `latency_ms`
+        gates/x.toml:70:1: service level `quant_hft_ctp_reject_classified_ratio`: expected a ratio from 0 to 1, and `alive` of gate `redis-ping` is a truth
+        gates/x.toml:70:1: service level `quant_hft_ctp_query_latency_p99_ms`: target: expected a number of milliseconds, 0 or more, seen NaN
+        gates/x.toml:70:1: service level `quant_hft_ctp_query_latency_p99_ms`: target: expected a number of milliseconds, 0 or more, seen -1
+        gates/x.toml:70:1: service level `quant_hft_storage_redis_health`: the target of a truth is 1, seen 0
+        profile web-shop has no [readiness]: expected one that says which gates measure the service levels
+        ");
+    }
 }
