@@ -8,6 +8,7 @@ mod engines;
 mod flags;
 mod gates;
 mod init;
+mod readiness;
 mod rehearse;
 pub(crate) mod run;
 mod schema;
@@ -63,6 +64,8 @@ enum Verb {
     Bootstrap(bootstrap::Arguments),
     /// Judge the evidence of a cutover and its rollback; reads files and nothing else.
     Verify(verify::Arguments),
+    /// Judge the ten service levels, measured by a profile's gates or declared by flags.
+    Readiness(Box<readiness::Arguments>),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
+        Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
         Verb::Core(verb) => report(core::run(verb)).into(),

@@ -7,6 +7,7 @@ mod export;
 mod inits;
 mod junit;
 mod listing;
+mod readiness;
 mod summary;
 pub mod text;
 mod verdict;
@@ -17,6 +18,7 @@ pub use env::{Entry, Env, Stray};
 pub use export::{Exported, export};
 pub use inits::VERSION as ENV_VERSION;
 pub use junit::{JunitError, junit, stack};
+pub use readiness::{FILE as READINESS_FILE, Sli, VERSION as READINESS_VERSION, slis};
 pub use summary::{VERSION as SUMMARY_VERSION, summary};
 pub use verdict::{Outcome, Reason, RunVerdict, verdict};
 pub use view::{Contradiction, GateView, RunEnd, RunView, ServiceState, ServiceView, StepView};
@@ -36,14 +38,15 @@ pub struct Document {
     pub bytes: Vec<u8>,
 }
 
-/// All files that this run's journal gives: the `.env` files of its inits and its bootstrap, `junit.xml` and
-/// `summary.json`.
+/// All files that this run's journal gives: the `.env` files of its inits and its bootstrap, `ctp_readiness.json`,
+/// `junit.xml` and `summary.json`.
 ///
 /// # Errors
 /// Where one of them could not be put together; that is a fault of cutproof.
 pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     let mut documents: Vec<_> = bootstrap::document(run).into_iter().collect();
     documents.extend(inits::documents(run));
+    documents.extend(readiness::document(run)?);
     documents.push(Document { name: "junit.xml".to_owned(), bytes: junit(run)? });
     documents.push(Document { name: "summary.json".to_owned(), bytes: summary(run)? });
     Ok(documents)
@@ -55,6 +58,9 @@ pub enum ProjectionError {
     /// The JUnit report.
     #[error("cannot make junit.xml: {0}")]
     Junit(#[from] JunitError),
+    /// The service levels.
+    #[error("cannot make ctp_readiness.json: {0}")]
+    Readiness(#[source] serde_json::Error),
     /// The summary.
     #[error("cannot make summary.json: {0}")]
     Summary(#[from] serde_json::Error),

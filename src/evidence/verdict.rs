@@ -1,8 +1,10 @@
 //! The rule that says what a run is worth. The runner's exit code and every file go by this one.
 
+use super::readiness::slis;
 use super::view::{GateView, RunView};
 use crate::journal::End;
 use crate::model::Verdict;
+use crate::model::readiness::SliSource;
 use serde::Serialize;
 use std::fmt;
 
@@ -19,13 +21,13 @@ pub struct RunVerdict<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Every required gate of the plan passed.
+    /// Every required gate of the plan passed, and every service level is healthy where the run measures readiness.
     Passed,
     /// Every required gate of a selection passed. That signs nothing off.
     Partial,
     /// A dry run: the plan is sound, and nothing was touched or measured. That signs nothing off.
     Simulated,
-    /// A required gate did not pass, or there was none.
+    /// A required gate did not pass, a service level is not healthy, or there was nothing to judge.
     Failed,
     /// It was told to end early.
     Interrupted,
@@ -59,7 +61,7 @@ impl fmt::Display for Outcome {
 }
 
 /// What stands against a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Reason<'a> {
     /// The journal has no end.
     NoEnd(End),
@@ -69,6 +71,10 @@ pub enum Reason<'a> {
     NoGates,
     /// A required gate did not pass.
     Gate(&'a GateView<'a>),
+    /// A service level is not healthy: which, what was seen and expected, and where the value came from.
+    Unhealthy(String),
+    /// Readiness was to be judged, by no service level.
+    NoLevels,
     /// All gates that are recorded passed, and yet the runner ended the run with another verdict.
     EndedAs(Verdict),
 }
@@ -86,6 +92,8 @@ impl fmt::Display for Reason<'_> {
                 let (gate, verdict) = (view.gate, view.verdict);
                 write!(f, "{} {verdict}: {} ({}:{})", gate.case(), view.reason, gate.at.file, gate.at.line)
             }
+            Reason::Unhealthy(told) => f.write_str(told),
+            Reason::NoLevels => f.write_str("no service level was judged, and that proves nothing"),
             Reason::EndedAs(verdict) => {
                 write!(f, "the run ended as {verdict}, though all required gates on record passed")
             }
@@ -93,21 +101,25 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-/// Judges a run: it passed only if it ended in order, was not interrupted, had a gate, and every required gate
-/// passed. A required gate that was skipped has not passed; only in a dry run is skipping what should happen. Gates
-/// that are not required, and those that a selection left out, don't count.
+/// Judges a run: it passed only if it ended in order, was not interrupted, had a gate, every required gate passed, and
+/// every service level is healthy where readiness is measured. A required gate that was skipped has not passed; only
+/// in a dry run is skipping what should happen. Gates that are not required, and those that a selection left out, don't
+/// count. A run that judges readiness, is a cutover or has a watch needs no gate.
 pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     let mut reasons = Vec::new();
     if run.end != End::Finished || run.ended.is_none() {
         reasons.push(Reason::NoEnd(run.end));
     }
     reasons.extend(run.interrupted.map(Reason::Interrupted));
-    if run.selected().next().is_none() {
+    let started = run.started;
+    let judges_more = started.readiness.is_some() || started.switch.is_some() || started.watch.is_some();
+    if !judges_more && run.selected().next().is_none() {
         reasons.push(Reason::NoGates);
     }
-    let dry = run.started.dry_run;
+    let dry = started.dry_run;
     let stands = |gate: &&GateView<'_>| gate.gate.required && !fine(gate.verdict, dry);
     reasons.extend(run.selected().filter(stands).map(Reason::Gate));
+    reasons.extend(unhealthy(run));
     if let Some(end) = run.ended
         && reasons.is_empty()
         && !run.partial()
@@ -124,6 +136,18 @@ pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
         None => Outcome::Passed,
     };
     RunVerdict { verdict, reasons }
+}
+
+/// What stands against a run's readiness. In a dry run nothing is measured, and that is what should happen.
+fn unhealthy<'a>(run: &RunView<'_>) -> Vec<Reason<'a>> {
+    let slis = slis(run);
+    if run.started.readiness.is_some() && slis.is_empty() {
+        return vec![Reason::NoLevels];
+    }
+    let dry = run.started.dry_run;
+    let stands = slis.iter().filter(|sli| !sli.healthy);
+    let stands = stands.filter(|sli| !(dry && matches!(sli.plan.from, SliSource::Measured { .. })));
+    stands.map(|sli| Reason::Unhealthy(sli.told())).collect()
 }
 
 /// Whether this is what should come of a required gate.

@@ -4,6 +4,7 @@
 pub mod detached;
 pub mod folder;
 pub mod provision;
+pub mod readiness;
 
 use crate::evidence::{self, Document, Exported, Outcome, RunView};
 use crate::exit;

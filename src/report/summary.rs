@@ -217,10 +217,8 @@ fn services(run: &RunView<'_>) -> Vec<Line> {
 
 /// What stands against the run and is seen in no gate.
 fn run_reasons(judged: &RunVerdict<'_>) -> Vec<Line> {
-    let of_run = judged
-        .reasons
-        .iter()
-        .filter(|reason| matches!(reason, Reason::NoEnd(_) | Reason::NoGates | Reason::EndedAs(_)));
+    let of_run =
+        judged.reasons.iter().filter(|reason| !matches!(reason, Reason::Gate(_) | Reason::Interrupted(_)));
     of_run.map(|reason| Line::new(Style::Bad, fit(&format!("! {reason}"), WIDTH))).collect()
 }
 

@@ -63,6 +63,59 @@ fn gauges_counters_and_quantiles_are_taken_over_a_window() {
     assert!(asked.len() == 2 && asked[0].starts_with("GET /metrics "), "{asked:?}");
 }
 
+/// Nine of ten rejects classified, and no disconnect yet.
+const COUNTED: &str = "# TYPE rejects_total counter\nrejects_total{classified=\"true\"} 9\n\
+    rejects_total{classified=\"false\"} 1\n# TYPE disconnects_total counter\ndisconnects_total 0\n\
+    # TYPE recoveries_total counter\nrecoveries_total 0\n";
+
+#[test]
+fn a_ratio_is_what_part_some_series_are_of_others() {
+    let web = pages(&[COUNTED]);
+    let of = |name: &str, select: &str, of: &str| json!({ "name": name, "select": select, "take": "ratio", "of": of });
+    let mut recovered = of("recovered_ratio", "recoveries_total", "disconnects_total");
+    let with = json!({ "url": web.url, "series": [
+        of("classified_ratio", "rejects_total{classified=\"true\"}", "rejects_total"),
+        of("classified_pct", "rejects_total{classified=\"true\"}", "rejects_total"),
+        recovered.clone(),
+        of("no_part", "rejects_total{classified=\"maybe\"}", "rejects_total"),
+        of("no_whole", "rejects_total", "nowhere"),
+    ]});
+    let measured = Bench::new().measure("prometheus", with).unwrap();
+    assert_eq!(number(&measured, "classified_ratio"), 0.9);
+    assert_eq!(number(&measured, "classified_pct"), 90.0);
+    let classified = observation(&measured, "classified_ratio");
+    let source = "ratio of rejects_total{classified=\"true\"} to rejects_total at ";
+    assert!(classified.samples == 10 && classified.source.starts_with(source), "{classified:?}");
+    assert!(fact(&measured, "classified_ratio").contains("9 of 10"));
+    assert_eq!(judged(&measured, "classified_ratio >= 0.95"), Truth::False);
+    assert_eq!(reading(&measured, "recovered_ratio"), &Reading::NoEvents);
+    assert_eq!(reading(&measured, "no_part"), &Reading::Missing);
+    assert!(fact(&measured, "no_whole").contains("no series of the whole"));
+    assert_eq!(web.asked.lock().unwrap().len(), 1);
+
+    recovered["idle"] = json!(1);
+    let measured =
+        Bench::new().measure("prometheus", json!({ "url": web.url, "series": [recovered] })).unwrap();
+    let idle = observation(&measured, "recovered_ratio");
+    assert_eq!((number(&measured, "recovered_ratio"), idle.samples), (1.0, 0));
+    assert!(fact(&measured, "recovered_ratio").contains("`idle` says 1 while nothing has happened"));
+}
+
+#[test]
+fn what_compares_two_scrapes_says_over_which_window() {
+    let web = pages(&[BEFORE, AFTER]);
+    let with = json!({ "url": web.url, "window": "200ms", "series": [
+        series("new_orders", "orders_total", "delta"),
+        { "name": "p99_ms", "select": "lat_seconds", "take": "quantile", "q": 0.99 },
+        series("breaker_state", "breaker_state", "gauge"),
+    ]});
+    let measured = Bench::new().measure("prometheus", with).unwrap();
+    let source = |name: &str| observation(&measured, name).source.replace(&web.url, "URL");
+    assert_eq!(source("new_orders"), "delta of orders_total over 0.2 s at URL");
+    assert_eq!(source("p99_ms"), "quantile 0.99 of lat_seconds over 0.2 s at URL");
+    assert_eq!(source("breaker_state"), "gauge breaker_state at URL");
+}
+
 #[test]
 fn without_a_window_the_page_is_asked_for_once() {
     let web = pages(&[BEFORE]);
@@ -163,6 +216,12 @@ fn settings_that_cannot_work_are_refused() {
         (json!({ "name": "x", "select": "x", "take": "gauge", "unit": "parsec" }), "unit:"),
         (series("lag_ms", "heap_bytes", "gauge"), "lag_ms says ms, but heap_bytes is measured in B"),
         (series("scraped", "x", "gauge"), "is observed already"),
+        (series("x", "x", "ratio"), "needs of"),
+        (json!({ "name": "x", "select": "x", "take": "ratio", "of": "sum(x)" }), "of = "),
+        (json!({ "name": "x", "select": "x", "take": "gauge", "of": "x" }), "are for take = \"ratio\""),
+        (json!({ "name": "x", "select": "x", "take": "ratio", "of": "x", "idle": 1.5 }), "idle = 1.5"),
+        (json!({ "name": "x", "select": "x", "take": "ratio", "of": "x", "unit": "s" }), "unit:"),
+        (json!({ "name": "x_ms", "select": "x", "take": "ratio", "of": "x" }), "x_ms says ms"),
     ] {
         let bad = refused("prometheus", json!({ "url": "http://localhost/", "series": [item] }));
         assert!(bad.field == "series" && bad.message.contains(expected), "{}", bad.message);

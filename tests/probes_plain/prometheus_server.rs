@@ -117,6 +117,9 @@ impl Prometheus {
 }
 
 const QUANTILES: [f64; 5] = [0.01, 0.5, 0.9, 0.99, 1.0];
+/// Counters of which one is a part of the other.
+const PART: &str = "lat_seconds_bucket{le=\"0.05\",env=\"prod\"}";
+const WHOLE: &str = "lat_seconds_bucket{le=\"+Inf\"}";
 const SELECTED: [&str; 5] = [
     "lat_seconds",
     r#"lat_seconds{env="prod"}"#,
@@ -136,6 +139,8 @@ fn with(url: &str) -> Value {
         json!({ "name": "idle", "select": "idle_seconds", "take": "quantile", "q": 0.5 }),
         json!({ "name": "depth", "select": "depth", "take": "gauge" }),
         json!({ "name": "least", "select": "depth", "take": "gauge_min" }),
+        json!({ "name": "share_ratio", "select": PART, "take": "ratio", "of": WHOLE }),
+        json!({ "name": "query_latency_p99_ms", "select": SELECTED[1], "take": "quantile", "q": 0.99 }),
         json!({ "name": "restarts", "select": r#"restarts_total{path="C:\\a\nb"}"#, "take": "counter" }),
     ]);
     json!({ "url": url, "window": "1s", "series": series })
@@ -161,6 +166,14 @@ fn quantiles_and_gauges_are_those_that_prometheus_computes() {
             assert!((theirs - ours).abs() <= 1e-9 * theirs.abs(), "{query}: {theirs}, seen {ours}");
         }
     }
+    let p99 = format!(
+        "1000 * histogram_quantile(0.99, sum by (le) (increase({}[1m])))",
+        SELECTED[1].replacen("_seconds", "_seconds_bucket", 1)
+    );
+    let (theirs, ours) = (prometheus.one(&p99), number(&measured, "query_latency_p99_ms"));
+    assert!((theirs - ours).abs() <= 1e-9 * theirs, "{p99}: {theirs}, seen {ours}");
+    let ratio = format!("sum({PART}) / sum({WHOLE})");
+    assert_eq!(prometheus.one(&ratio), number(&measured, "share_ratio"));
     assert!(
         prometheus.one("histogram_quantile(0.5, sum by (le) (increase(idle_seconds_bucket[1m])))").is_nan()
     );

@@ -35,8 +35,18 @@ const SERIES: &[Field] = &[
     ),
     Field::required(
         "take",
-        FieldKind::Choice(&["gauge", "gauge_min", "counter", "delta", "rate", "quantile"]),
-        "`gauge`: the value now, of several series the largest (`gauge_min`: the smallest); `counter`: the sum of the values now; `delta`: by how much that rose in the window; `rate`: that per second; `quantile`: of a histogram's events in the window",
+        FieldKind::Choice(&["gauge", "gauge_min", "counter", "delta", "rate", "ratio", "quantile"]),
+        "`gauge`: the value now, of several series the largest (`gauge_min`: the smallest); `counter`: the sum of the values now; `delta`: by how much that rose in the window; `rate`: that per second; `ratio`: what part that sum now is of the one of `of`; `quantile`: of a histogram's events in the window",
+    ),
+    Field::optional(
+        "of",
+        FieldKind::Text,
+        "for `ratio` the series of the whole: `select = \"rejects_total{classified=\\\"true\\\"}\"`, `of = \"rejects_total\"`",
+    ),
+    Field::optional(
+        "idle",
+        FieldKind::Number,
+        "what a `ratio` is while the whole counts 0, such as 1 for the part of disconnects that were recovered from; where absent, it is not known then",
     ),
     Field::optional("q", FieldKind::Number, "the quantile: 0.99; above 0, at most 1"),
     Field::optional(
@@ -117,8 +127,8 @@ impl Probe for Prometheus {
         let endpoint = http::service(args, context)?;
         let url = http::url(args, endpoint, "/metrics");
         let scrape = || scrape(args, context, endpoint, &url, &wanted);
+        let window = args.duration("window").unwrap_or(Duration::from_secs(5));
         let (before, after) = if wanted.iter().any(Wanted::compares) {
-            let window = args.duration("window").unwrap_or(Duration::from_secs(5));
             let before = scrape()?;
             wait(window, before.at, context)?;
             (Some(before), scrape()?)
@@ -135,7 +145,7 @@ impl Probe for Prometheus {
             if !notes.is_empty() {
                 facts.set(&wanted.name, notes.join("; "));
             }
-            let source = format!("{} {} at {at}", wanted.take, wanted.select);
+            let source = format!("{} at {at}", wanted.told(window));
             let observed = context.observed(&wanted.name, reading, &source);
             observations.push(Observation { samples: taken.samples.max(0.0).round() as u64, ..observed });
         }
@@ -154,7 +164,22 @@ fn check_series(item: &Args) -> Result<(), String> {
         (Some(take), Some(_)) if take != "quantile" => {
             Err(format!("q is for take = \"quantile\", not {take}"))
         }
-        _ => Ok(()),
+        _ => check_ratio(item),
+    }
+}
+
+fn check_ratio(item: &Args) -> Result<(), String> {
+    let take = item.text("take").unwrap_or_default();
+    match (take, item.text("of"), item.number("idle")) {
+        ("ratio", None, _) => Err("take = \"ratio\" needs of, the series of the whole".to_owned()),
+        ("ratio", _, Some(idle)) if !(0.0..=1.0).contains(&idle) => {
+            Err(format!("idle = {idle}: expected a ratio from 0 to 1"))
+        }
+        ("ratio", ..) if item.text("unit").is_some() => {
+            Err("unit: a ratio has none of its own, whatever its series are measured in".to_owned())
+        }
+        ("ratio", ..) | (_, None, None) => Ok(()),
+        _ => Err(format!("of and idle are for take = \"ratio\", not {take}")),
     }
 }
 
@@ -171,6 +196,7 @@ fn units(item: &Args) -> Result<Units, String> {
     let series = match item.text("unit") {
         Some(unit) => unit.parse().map_err(|error| format!("unit: {error}"))?,
         None if take == "rate" => Unit::None,
+        None if take == "ratio" => Unit::Ratio,
         None => unit_of_metric_name(metric).unwrap_or(match take {
             "counter" | "delta" => Unit::Count,
             _ => Unit::None,
@@ -195,8 +221,11 @@ struct Wanted {
     select: String,
     take: String,
     selector: Selector,
+    /// Of a ratio: the series of the whole, as it was written and as it is understood.
+    whole: Option<(String, Selector)>,
     units: Units,
     q: f64,
+    idle: Option<f64>,
     bound_is_enough: bool,
 }
 
@@ -204,6 +233,10 @@ impl Wanted {
     fn new(item: &Args) -> Result<Wanted, String> {
         let select = item.text("select").unwrap_or_default();
         let selector = Selector::parse(select).map_err(|error| format!("select = {error}"))?;
+        let whole = item.text("of").map(|of| {
+            let selector = Selector::parse(of).map_err(|error| format!("of = {error}"))?;
+            Ok::<_, String>((of.to_owned(), selector))
+        });
         let take = item.text("take").unwrap_or_default();
         if take == "quantile" && selector.names("le") {
             return Err(format!(
@@ -215,8 +248,10 @@ impl Wanted {
             select: select.to_owned(),
             take: take.to_owned(),
             selector,
+            whole: whole.transpose()?,
             units: units(item)?,
             q: item.number("q").unwrap_or(f64::NAN),
+            idle: item.number("idle"),
             bound_is_enough: item.text("beyond") == Some("bound"),
         })
     }
@@ -224,6 +259,17 @@ impl Wanted {
     /// Whether it takes two scrapes.
     fn compares(&self) -> bool {
         matches!(self.take.as_str(), "delta" | "rate" | "quantile")
+    }
+
+    /// What is taken of which series, over which window: the source of what is observed.
+    fn told(&self, window: Duration) -> String {
+        let Wanted { take, select, q, .. } = self;
+        match (take.as_str(), &self.whole) {
+            ("quantile", _) => format!("quantile {q} of {select} over {} s", window.as_secs_f64()),
+            ("ratio", Some((of, _))) => format!("ratio of {select} to {of}"),
+            _ if self.compares() => format!("{take} of {select} over {} s", window.as_secs_f64()),
+            _ => format!("{take} {select}"),
+        }
     }
 
     fn take(&self, number: usize, before: Option<&Scrape>, after: &Scrape) -> Taken {
@@ -235,6 +281,7 @@ impl Wanted {
             "gauge_min" => now.gauge(true),
             "counter" => now.counter(),
             "quantile" => now.quantile(then, self.q),
+            "ratio" => now.ratio(&after.wholes[number]),
             "rate" => {
                 let seconds = before.map_or(f64::NAN, |before| (after.at - before.at).as_secs_f64());
                 let mut taken = now.delta(then);
@@ -271,7 +318,13 @@ impl Wanted {
                 ));
                 if self.bound_is_enough { number(bound) } else { Reading::Missing }
             }
-            TakenValue::NoEvents => Reading::NoEvents,
+            TakenValue::NoEvents => match self.idle {
+                Some(idle) => {
+                    notes.push(format!("`idle` says {idle} while nothing has happened"));
+                    number(idle)
+                }
+                None => Reading::NoEvents,
+            },
             TakenValue::Missing => {
                 if notes.is_empty() {
                     notes.push(format!("no series matches {}", self.select));
@@ -291,6 +344,8 @@ struct Scrape {
     count: usize,
     /// By the order of `series`.
     picked: Vec<Picked>,
+    /// The same of the wholes of ratios.
+    wholes: Vec<Picked>,
 }
 
 fn scrape(
@@ -322,23 +377,25 @@ fn scrape(
     }
     let openmetrics =
         answer.content_type.is_some_and(|kind| kind.starts_with("application/openmetrics-text"));
-    let (count, picked) =
-        read(page, wanted, openmetrics).map_err(|what| told(context.redactor.text(&what).into_owned()))?;
-    Ok(Scrape { at, count, picked })
+    read(page, wanted, openmetrics, at).map_err(|what| told(context.redactor.text(&what).into_owned()))
 }
 
-/// Picks what is wanted out of a page; also tells how many values it has.
-fn read(page: &str, wanted: &[Wanted], openmetrics: bool) -> Result<(usize, Vec<Picked>), String> {
-    let mut count = 0;
-    let mut picked = vec![Picked::default(); wanted.len()];
+/// Picks what is wanted out of a page.
+fn read(page: &str, wanted: &[Wanted], openmetrics: bool, at: Instant) -> Result<Scrape, String> {
+    let nothing = || vec![Picked::default(); wanted.len()];
+    let mut read = Scrape { at, count: 0, picked: nothing(), wholes: nothing() };
     let mut ended = false;
     for line in lines(page) {
         match line.map_err(|error| format!("not a metrics page: {error}"))? {
             Line::Sample(sample) => {
-                count += 1;
-                for (wanted, picked) in wanted.iter().zip(&mut picked) {
+                read.count += 1;
+                let slots = read.picked.iter_mut().zip(&mut read.wholes);
+                for (wanted, (picked, whole)) in wanted.iter().zip(slots) {
                     let buckets = wanted.take == "quantile";
                     picked.add(&wanted.selector, buckets, &sample).map_err(|error| error.to_string())?;
+                    if let Some((_, selector)) = &wanted.whole {
+                        whole.add(selector, false, &sample).map_err(|error| error.to_string())?;
+                    }
                 }
             }
             Line::Kind { family, kind } => check_kind(&family, kind, wanted)?,
@@ -350,7 +407,7 @@ fn read(page: &str, wanted: &[Wanted], openmetrics: bool) -> Result<(usize, Vec<
             "expected # EOF at the end of an OpenMetrics page, seen one that may be cut off".to_owned()
         );
     }
-    Ok((count, picked))
+    Ok(read)
 }
 
 /// A gauge that falls is not a counter that was reset: its rise would be any number.

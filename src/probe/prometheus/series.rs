@@ -146,6 +146,24 @@ impl Picked {
         Taken { value, samples: sum, notes: self.several() }
     }
 
+    /// What part these counters are of the others, as both are now.
+    pub fn ratio(&self, whole: &Picked) -> Taken {
+        let mut notes = self.several();
+        let all: f64 = whole.values().sum();
+        let part: f64 = self.values().sum();
+        let value = match () {
+            () if self.count == 0 || whole.count == 0 => TakenValue::Missing,
+            () if all == 0.0 && part == 0.0 => TakenValue::NoEvents,
+            () => TakenValue::Number(part / all),
+        };
+        match value {
+            TakenValue::Missing if self.count > 0 => notes.push("no series of the whole".to_owned()),
+            TakenValue::Missing => notes.clear(),
+            _ => notes.push(format!("{part} of {all}")),
+        }
+        Taken { value, samples: all, notes }
+    }
+
     fn several(&self) -> Vec<String> {
         let series = self.series.len();
         if series > 1 { vec![format!("the sum of {series} series")] } else { Vec::new() }
@@ -285,6 +303,23 @@ mod tests {
         );
         assert_eq!(one("y 1\n").delta(&before).value, TakenValue::Missing);
         assert_eq!(one("x 1\n").delta(&one("x 1\n")).value, TakenValue::Number(0.0));
+    }
+
+    #[test]
+    fn a_ratio_is_of_the_counters_as_they_are_now() {
+        let page = "x{ok=\"1\"} 19\nx{ok=\"0\"} 1\ny 0\nz NaN\n";
+        let of = |selector: &str| picked(selector, false, page).unwrap();
+        let taken = of("x{ok=\"1\"}").ratio(&of("x"));
+        assert_eq!((taken.value, taken.samples), (TakenValue::Number(0.95), 20.0));
+        assert_eq!(taken.notes, ["19 of 20"]);
+        assert_eq!(of("y").ratio(&of("y")).value, TakenValue::NoEvents);
+        assert_eq!(of("x{ok=\"2\"}").ratio(&of("x")).value, TakenValue::Missing);
+        let no_whole = of("x").ratio(&of("w"));
+        assert_eq!((no_whole.value, no_whole.notes.len()), (TakenValue::Missing, 2));
+        for none in [of("x").ratio(&of("y")), of("z").ratio(&of("x")), of("y").ratio(&of("z"))] {
+            let TakenValue::Number(value) = none.value else { panic!("{none:?}") };
+            assert!(!value.is_finite(), "{value}");
+        }
     }
 
     #[test]
