@@ -5,7 +5,7 @@ use super::args::Args;
 use super::gate::Position;
 use super::observation::Reading;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a watch measures, for how long, and by what it is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct WatchPlan {
     pub interval_ms: f64,
     /// How old a value may be for the trigger and for limits: above that it is missing.
     pub max_age_ms: f64,
-    /// The condition that rolls back.
+    /// The condition that rolls back; empty where nothing does (a watch of its own).
     pub trigger: String,
     /// MONITOR_KEYS; each is a metric below.
     pub monitor_keys: Vec<String>,
@@ -81,7 +81,7 @@ pub struct WatchMetric {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnNoData {
-    /// The watch goes on and ends inconclusive: never green.
+    /// The watch goes on and ends inconclusive, or as an error where it could not be measured: never green.
     Hold,
     /// The watch fails.
     Fail,
@@ -104,6 +104,9 @@ pub struct WatchSample {
     /// The values by the metrics' names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readings: BTreeMap<String, Reading>,
+    /// Metrics whose value is a bound that it is above, nobody knows how far: a quantile above the highest bucket.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub at_least: BTreeSet<String>,
     /// Why there are none: the source could not be asked, or did not answer in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -112,7 +115,7 @@ pub struct WatchSample {
 /// What came of a watch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WatchVerdict {
-    /// The whole: passed, inconclusive or failed.
+    /// The whole: passed, inconclusive, error or failed.
     pub verdict: super::verdict::Verdict,
     /// Why, in one line; empty for a plain pass.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -1,8 +1,8 @@
 //! What a query on ClickHouse gives: its first row's columns, as conditions name them.
 
-use super::client::clickhouse::{Session, unreadable};
+use super::client::clickhouse::{Session, agent, unreadable};
 use super::client::columns::{self, Answer, Cell};
-use super::{BadArgs, Context, Measurement, Probe, ProbeError};
+use super::{BadArgs, Context, Measurement, Probe, ProbeError, Sampled, Sampler};
 use crate::model::field::{Field, FieldKind};
 use crate::model::time::millis;
 use crate::model::{Args, Metric, ServiceKind};
@@ -11,6 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
 use std::time::Instant;
+use ureq::Agent;
 
 /// The probe `clickhouse_query`.
 pub struct ClickhouseQuery;
@@ -52,15 +53,41 @@ impl Probe for ClickhouseQuery {
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
         let endpoint = context.endpoint(ServiceKind::Clickhouse)?;
-        let session = Session::new(endpoint, endpoint.database.as_deref());
-        let sql = args.text("sql").unwrap_or_default();
-        let began = Instant::now();
-        let text = session.read(sql, &args.map("params"), context.remaining())?;
-        let elapsed = millis(began.elapsed());
-        let answer = answer(&text).map_err(|error| unreadable(endpoint, &error))?;
-        let at = format!("ClickHouse at {}", endpoint.address);
-        columns::measurement(args, context, &answer, elapsed, &at)
+        ask(args, context, &Session::new(endpoint, endpoint.database.as_deref()))
     }
+
+    fn sampler(&self, args: &Args) -> Option<Box<dyn Sampler>> {
+        Some(Box::new(Again { args: args.clone(), agent: agent() }))
+    }
+}
+
+/// Asks again and again over one connection.
+struct Again {
+    args: Args,
+    agent: Agent,
+}
+
+impl Sampler for Again {
+    fn sample(&mut self, context: &Context<'_>) -> Result<Sampled, ProbeError> {
+        let endpoint = context.endpoint(ServiceKind::Clickhouse)?;
+        let session = Session::over(self.agent.clone(), endpoint, endpoint.database.as_deref());
+        let answer = ask(&self.args, context, &session);
+        if answer.is_err() {
+            self.agent = agent();
+        }
+        answer.map(Sampled::from)
+    }
+}
+
+fn ask(args: &Args, context: &Context<'_>, session: &Session<'_>) -> Result<Measurement, ProbeError> {
+    let endpoint = session.endpoint();
+    let sql = args.text("sql").unwrap_or_default();
+    let began = Instant::now();
+    let text = session.read(sql, &args.map("params"), context.remaining())?;
+    let elapsed = millis(began.elapsed());
+    let answer = answer(&text).map_err(|error| unreadable(endpoint, &error))?;
+    let at = format!("ClickHouse at {}", endpoint.address);
+    columns::measurement(args, context, &answer, elapsed, &at)
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 //! with tokens go nowhere else.
 
 use super::client::http;
-use super::{BadArgs, Context, Measurement, Probe, ProbeError, declared};
+use super::{BadArgs, Context, Measurement, Probe, ProbeError, Sampled, Sampler, declared};
 use crate::model::field::{Field, FieldKind};
 use crate::model::redact::names_a_secret;
 use crate::model::time::millis;
@@ -10,6 +10,7 @@ use crate::model::units::Unit;
 use crate::model::{Args, Endpoint, Metric, Observation, Reading, ServiceKind};
 use regex::Regex;
 use std::time::Instant;
+use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 /// The probe `http`.
@@ -65,7 +66,11 @@ impl Probe for Http {
     fn metrics(&self, args: &Args) -> Vec<Metric> {
         let mut metrics = vec![
             Metric::number("status", Unit::Count, "the status code"),
-            Metric::number("latency_ms", Unit::Millisecond, "from connecting to the last byte of the body"),
+            Metric::number(
+                "latency_ms",
+                Unit::Millisecond,
+                "from connecting, where there is no connection yet, to the last byte of the body",
+            ),
             Metric::number("body_bytes", Unit::Byte, "length of the body"),
             Metric::text("body", "the body without line ends at its end; missing above 4 KiB"),
         ];
@@ -96,30 +101,50 @@ impl Probe for Http {
     }
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
-        let endpoint = service(args, context)?;
-        let url = url(args, endpoint, "/");
-        let answer = ask(args, context, endpoint, &url, LONGEST)?;
-        let at = format!("{} {url}", args.text("method").unwrap_or("GET"));
-        let observed = |name: &str, reading| context.observed(name, reading, &at);
-        let body = String::from_utf8_lossy(&answer.body);
-        let shown = if answer.body.len() > SMALL {
-            Reading::Missing
-        } else {
-            Reading::text(context.redactor.text(body.trim_end_matches(['\n', '\r'])))
-        };
-        let mut observations = vec![
-            observed("status", Reading::number(f64::from(answer.status), Unit::Count)),
-            observed("latency_ms", Reading::number(answer.latency_ms, Unit::Millisecond)),
-            observed("body_bytes", Reading::number(answer.body.len() as f64, Unit::Byte)),
-            observed("body", shown),
-        ];
-        if let Some(pattern) = args.text("matches") {
-            let regex = Regex::new(pattern).map_err(|error| ProbeError(format!("matches: {error}")))?;
-            observations.push(observed("matches", Reading::bool(regex.is_match(&body))));
-        }
-        observations.extend(json(args, context, &answer, &at)?);
-        Ok(Measurement { observations, facts: facts(&answer, context), ..Measurement::default() })
+        measure(args, context, &mut Kept::default())
     }
+
+    fn sampler(&self, args: &Args) -> Option<Box<dyn Sampler>> {
+        Some(Box::new(Again { args: args.clone(), kept: Kept::default() }))
+    }
+}
+
+/// Asks again and again over one connection.
+struct Again {
+    args: Args,
+    kept: Kept,
+}
+
+impl Sampler for Again {
+    fn sample(&mut self, context: &Context<'_>) -> Result<Sampled, ProbeError> {
+        measure(&self.args, context, &mut self.kept).map(Sampled::from)
+    }
+}
+
+fn measure(args: &Args, context: &Context<'_>, kept: &mut Kept) -> Result<Measurement, ProbeError> {
+    let endpoint = service(args, context)?;
+    let url = url(args, endpoint, "/");
+    let answer = kept.ask(args, context, endpoint, &url, LONGEST)?;
+    let at = format!("{} {url}", args.text("method").unwrap_or("GET"));
+    let observed = |name: &str, reading| context.observed(name, reading, &at);
+    let body = String::from_utf8_lossy(&answer.body);
+    let shown = if answer.body.len() > SMALL {
+        Reading::Missing
+    } else {
+        Reading::text(context.redactor.text(body.trim_end_matches(['\n', '\r'])))
+    };
+    let mut observations = vec![
+        observed("status", Reading::number(f64::from(answer.status), Unit::Count)),
+        observed("latency_ms", Reading::number(answer.latency_ms, Unit::Millisecond)),
+        observed("body_bytes", Reading::number(answer.body.len() as f64, Unit::Byte)),
+        observed("body", shown),
+    ];
+    if let Some(pattern) = args.text("matches") {
+        let regex = Regex::new(pattern).map_err(|error| ProbeError(format!("matches: {error}")))?;
+        observations.push(observed("matches", Reading::bool(regex.is_match(&body))));
+    }
+    observations.extend(json(args, context, &answer, &at)?);
+    Ok(Measurement { observations, facts: facts(&answer, context), ..Measurement::default() })
 }
 
 fn json(
@@ -223,8 +248,37 @@ pub(super) struct Answer {
     pub delimited: bool,
 }
 
-/// Sends one request and reads its answer, of which the body is at most `longest` bytes.
-pub(super) fn ask(
+/// A connection that is kept from one request to the next.
+#[derive(Default)]
+pub(super) struct Kept(Option<Agent>);
+
+impl Kept {
+    /// Sends one request and reads its answer, of which the body is at most `longest` bytes.
+    pub fn ask(
+        &mut self,
+        args: &Args,
+        context: &Context<'_>,
+        endpoint: Option<&Endpoint>,
+        url: &str,
+        longest: u64,
+    ) -> Result<Answer, ProbeError> {
+        if let Some(agent) = self.0.take()
+            && let Ok(answer) = ask(&agent, args, context, endpoint, url, longest)
+        {
+            self.0 = Some(agent);
+            return Ok(answer);
+        }
+        // A server may close a connection between two requests, and that is no fault of its: so once more, with a
+        // connection of its own.
+        let agent = http::agent(context.remaining());
+        let answer = ask(&agent, args, context, endpoint, url, longest)?;
+        self.0 = Some(agent);
+        Ok(answer)
+    }
+}
+
+fn ask(
+    agent: &Agent,
     args: &Args,
     context: &Context<'_>,
     endpoint: Option<&Endpoint>,
@@ -234,7 +288,8 @@ pub(super) fn ask(
     let request = request(args, context, endpoint, url)?;
     let shown = context.redactor.text(url).into_owned();
     let began = Instant::now();
-    let agent = http::agent(context.remaining());
+    let left = context.remaining().max(http::SHORTEST);
+    let request = agent.configure_request(request).timeout_global(Some(left)).build();
     let mut response = agent.run(request).map_err(|error| http::failure(&error, &shown))?;
     let body = response.body_mut().with_config().limit(longest).read_to_vec();
     let latency_ms = millis(began.elapsed());

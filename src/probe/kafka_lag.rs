@@ -12,7 +12,7 @@ mod stand;
 use self::stand::{Lag, Oldest, Part, Stand, Total};
 use super::client::kafka::{CONNECT_TIMEOUT, Edge, Link, Next, Offsets};
 use super::kafka_topics::check_topics;
-use super::{BadArgs, Context, Measurement, Probe, ProbeError};
+use super::{BadArgs, Context, Measurement, Probe, ProbeError, Sampled, Sampler};
 use crate::model::field::{Field, FieldKind};
 use crate::model::units::Unit;
 use crate::model::{Args, Metric, Observation, Reading, ServiceKind};
@@ -83,9 +83,34 @@ impl Probe for KafkaLag {
         let endpoint = context.endpoint(ServiceKind::Kafka)?;
         let group = args.text("group").unwrap_or_default();
         let link = Link::open(context, endpoint, Some(group), CONNECT_TIMEOUT)?;
-        let mut survey = Survey { context, link: &link, group, lags: Vec::new(), gaps: Vec::new() };
-        survey.take(&args.texts("topics"))?;
-        survey.report()
+        Survey::make(args, context, &link)
+    }
+
+    fn sampler(&self, args: &Args) -> Option<Box<dyn Sampler>> {
+        Some(Box::new(Again { args: args.clone(), link: None }))
+    }
+}
+
+/// Looks again and again with one client. One that failed is let go: the next sample begins anew.
+struct Again {
+    args: Args,
+    link: Option<Link>,
+}
+
+impl Sampler for Again {
+    fn sample(&mut self, context: &Context<'_>) -> Result<Sampled, ProbeError> {
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => {
+                let endpoint = context.endpoint(ServiceKind::Kafka)?;
+                Link::open(context, endpoint, self.args.text("group"), CONNECT_TIMEOUT)?
+            }
+        };
+        link.keep(context.deadline);
+        let found = Survey::make(&self.args, context, &link)?;
+        link.rest()?;
+        self.link = Some(link);
+        Ok(Sampled::from(found))
     }
 }
 
@@ -99,6 +124,13 @@ struct Survey<'a> {
 }
 
 impl Survey<'_> {
+    fn make(args: &Args, context: &Context<'_>, link: &Link) -> Result<Measurement, ProbeError> {
+        let group = args.text("group").unwrap_or_default();
+        let mut survey = Survey { context, link, group, lags: Vec::new(), gaps: Vec::new() };
+        survey.take(&args.texts("topics"))?;
+        survey.report()
+    }
+
     fn take(&mut self, topics: &[&str]) -> Result<(), ProbeError> {
         let mut partitions = Vec::new();
         for name in topics {

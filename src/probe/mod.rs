@@ -22,9 +22,11 @@ mod placeholder;
 mod postgres_query;
 mod postgres_schema;
 mod prometheus;
+mod prometheus_query;
 mod redis_keys;
 mod redis_ping;
 mod redis_round_trip;
+mod sampler;
 mod tcp;
 mod timescale_init;
 
@@ -34,6 +36,8 @@ use crate::model::redact::Redactor;
 use crate::model::{Args, Clock, Endpoint, Metric, Observation, Origin, Reading, RunId, ServiceKind};
 use crate::process::{Cancel, Worker};
 use std::time::{Duration, Instant};
+
+pub use sampler::{Sampled, Sampler, sampler};
 
 /// A kind of gate.
 pub trait Probe: Sync {
@@ -107,6 +111,17 @@ pub trait Probe: Sync {
     /// # Errors
     /// Where it could not be measured: that is an error of the gate, not a failure.
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError>;
+
+    /// What measures these settings again and again, where that is more than measuring anew each time: see
+    /// [`sampler`].
+    fn sampler(&self, _args: &Args) -> Option<Box<dyn Sampler>> {
+        None
+    }
+
+    /// Whether the value of this name compares two samples, so that the first of a sampler's has none.
+    fn compares(&self, _args: &Args, _name: &str) -> bool {
+        false
+    }
 }
 
 /// Settings that contradict each other.
@@ -246,6 +261,7 @@ pub fn registry() -> &'static [&'static dyn Probe] {
         &postgres_query::PostgresQuery,
         &postgres_schema::PostgresSchema,
         &prometheus::Prometheus,
+        &prometheus_query::PrometheusQuery,
         &redis_keys::RedisKeys,
         &redis_ping::RedisPing,
         &redis_round_trip::RedisRoundTrip,

@@ -28,6 +28,11 @@ pub fn query(
     Session::new(endpoint, endpoint.database.as_deref()).run(sql, params, timeout)
 }
 
+/// An agent for sessions; each statement has a timeout of its own.
+pub fn agent() -> Agent {
+    http::agent(Duration::from_secs(5))
+}
+
 /// Statements to one server over connections that are kept.
 pub struct Session<'e> {
     endpoint: &'e Endpoint,
@@ -38,8 +43,17 @@ pub struct Session<'e> {
 impl<'e> Session<'e> {
     /// A session in this database; the server's default where there is none. Nothing is asked yet.
     pub fn new(endpoint: &'e Endpoint, database: Option<&str>) -> Session<'e> {
-        let database = database.map(str::to_owned);
-        Session { endpoint, database, agent: http::agent(Duration::from_secs(5)) }
+        Session::over(agent(), endpoint, database)
+    }
+
+    /// A session over the connections of an agent that is kept.
+    pub fn over(agent: Agent, endpoint: &'e Endpoint, database: Option<&str>) -> Session<'e> {
+        Session { endpoint, database: database.map(str::to_owned), agent }
+    }
+
+    /// The server.
+    pub fn endpoint(&self) -> &'e Endpoint {
+        self.endpoint
     }
 
     /// Later statements are in this database.

@@ -309,6 +309,14 @@ impl Link {
         self.consumer.assign(&list).map_err(|error| self.failure(&format!("to read {topic}"), &error))
     }
 
+    /// Lets go of what was read from: nothing more is fetched until the next time.
+    ///
+    /// # Errors
+    /// librdkafka refuses; the link is of no use then.
+    pub fn rest(&self) -> Result<(), ProbeError> {
+        self.consumer.unassign().map_err(|error| self.failure("to stop reading", &error))
+    }
+
     /// The next record, for at most `wait`.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
 //! Values of a metrics page in Prometheus' text format: gauges as they are, counters and histograms over a window
 //! between two scrapes. No Prometheus server is needed.
 
+mod history;
 pub mod quantile;
 pub mod selector;
 pub mod series;
 pub mod text;
 
 use super::http::{self, SPEAK_HTTP};
-use super::{BadArgs, Context, Measurement, Probe, ProbeError, declared};
+use super::{BadArgs, Context, Measurement, Probe, ProbeError, Sampler, declared};
 use crate::model::field::{Field, FieldKind};
 use crate::model::units::{Quantity, Unit, unit_of_metric_name};
 use crate::model::{Args, Metric, Observation, Reading, ServiceKind};
@@ -126,7 +127,8 @@ impl Probe for Prometheus {
         let wanted = wanted.iter().map(Wanted::new).collect::<Result<Vec<_>, _>>().map_err(ProbeError)?;
         let endpoint = http::service(args, context)?;
         let url = http::url(args, endpoint, "/metrics");
-        let scrape = || scrape(args, context, endpoint, &url, &wanted);
+        let mut kept = http::Kept::default();
+        let mut scrape = || scrape(args, context, endpoint, &url, &wanted, &mut kept);
         let window = args.duration("window").unwrap_or(Duration::from_secs(5));
         let (before, after) = if wanted.iter().any(Wanted::compares) {
             let before = scrape()?;
@@ -135,22 +137,66 @@ impl Probe for Prometheus {
         } else {
             (None, scrape()?)
         };
-        let at = context.redactor.text(&url).into_owned();
+        let found = Found::of(&wanted, before.as_ref(), &after, window, context, &url);
+        Ok(Measurement { observations: found.observations, facts: found.facts, ..Measurement::default() })
+    }
+
+    fn sampler(&self, args: &Args) -> Option<Box<dyn Sampler>> {
+        Some(Box::new(history::History::new(args)))
+    }
+
+    fn compares(&self, args: &Args, name: &str) -> bool {
+        let series = args.tables("series");
+        let named = series.iter().find(|item| item.text("name") == Some(name));
+        named.and_then(|item| item.text("take")).is_some_and(compares)
+    }
+}
+
+/// What was made of one scrape, or of two.
+struct Found {
+    observations: Vec<Observation>,
+    facts: Args,
+    /// Quantiles above the highest bucket, of which the setting does not say that its bound is enough.
+    above: Vec<String>,
+}
+
+impl Found {
+    fn of(
+        wanted: &[Wanted],
+        before: Option<&Scrape>,
+        after: &Scrape,
+        window: Duration,
+        context: &Context<'_>,
+        url: &str,
+    ) -> Found {
+        let at = context.redactor.text(url).into_owned();
         let count = Reading::number(after.count as f64, Unit::Count);
-        let mut observations = vec![context.observed("scraped", count, &at)];
-        let mut facts = Args::default();
+        let mut found = Found {
+            observations: vec![context.observed("scraped", count, &at)],
+            facts: Args::default(),
+            above: Vec::new(),
+        };
         for (number, wanted) in wanted.iter().enumerate() {
-            let taken = wanted.take(number, before.as_ref(), &after);
+            let taken = wanted.take(number, before, after);
             let (reading, notes) = wanted.reading(&taken);
             if !notes.is_empty() {
-                facts.set(&wanted.name, notes.join("; "));
+                found.facts.set(&wanted.name, notes.join("; "));
+            }
+            if matches!(taken.value, TakenValue::Above(_)) && !wanted.bound_is_enough {
+                found.above.push(wanted.name.clone());
             }
             let source = format!("{} at {at}", wanted.told(window));
             let observed = context.observed(&wanted.name, reading, &source);
-            observations.push(Observation { samples: taken.samples.max(0.0).round() as u64, ..observed });
+            let samples = taken.samples.max(0.0).round() as u64;
+            found.observations.push(Observation { samples, ..observed });
         }
-        Ok(Measurement { observations, facts, ..Measurement::default() })
+        found
     }
+}
+
+/// Whether a way to take series compares two scrapes.
+fn compares(take: &str) -> bool {
+    matches!(take, "delta" | "rate" | "quantile")
 }
 
 fn check_series(item: &Args) -> Result<(), String> {
@@ -226,6 +272,9 @@ struct Wanted {
     units: Units,
     q: f64,
     idle: Option<f64>,
+    /// Whether a quantile above the highest bucket is given as that bucket's bound.
+    gives_bound: bool,
+    /// Whether that is all that is asked for.
     bound_is_enough: bool,
 }
 
@@ -243,6 +292,7 @@ impl Wanted {
                 "select = `{select}`: a quantile needs all buckets: expected no matcher of `le`"
             ));
         }
+        let bound_is_enough = item.text("beyond") == Some("bound");
         Ok(Wanted {
             name: item.text("name").unwrap_or_default().to_owned(),
             select: select.to_owned(),
@@ -252,13 +302,19 @@ impl Wanted {
             units: units(item)?,
             q: item.number("q").unwrap_or(f64::NAN),
             idle: item.number("idle"),
-            bound_is_enough: item.text("beyond") == Some("bound"),
+            gives_bound: bound_is_enough,
+            bound_is_enough,
         })
+    }
+
+    /// As it is watched: a trigger must see also what is above the highest bucket.
+    fn watched(item: &Args) -> Result<Wanted, String> {
+        Ok(Wanted { gives_bound: true, ..Wanted::new(item)? })
     }
 
     /// Whether it takes two scrapes.
     fn compares(&self) -> bool {
-        matches!(self.take.as_str(), "delta" | "rate" | "quantile")
+        compares(&self.take)
     }
 
     /// What is taken of which series, over which window: the source of what is observed.
@@ -316,7 +372,7 @@ impl Wanted {
                     "the {} quantile is above {highest}, the highest bucket of {}: how far is not known; add buckets",
                     self.q, self.selector.name
                 ));
-                if self.bound_is_enough { number(bound) } else { Reading::Missing }
+                if self.gives_bound { number(bound) } else { Reading::Missing }
             }
             TakenValue::NoEvents => match self.idle {
                 Some(idle) => {
@@ -354,9 +410,10 @@ fn scrape(
     endpoint: Option<&crate::model::Endpoint>,
     url: &str,
     wanted: &[Wanted],
+    kept: &mut http::Kept,
 ) -> Result<Scrape, ProbeError> {
     let at = Instant::now();
-    let answer = http::ask(args, context, endpoint, url, LONGEST)?;
+    let answer = kept.ask(args, context, endpoint, url, LONGEST)?;
     let shown = context.redactor.text(url).into_owned();
     let told = |what: String| ProbeError(format!("{shown}: {what}"));
     let page = std::str::from_utf8(&answer.body).map_err(|error| {

@@ -237,6 +237,42 @@ impl Picked {
     }
 }
 
+/// Counters that never fall: what they held before each reset is added to what they hold since.
+#[derive(Debug, Clone, Default)]
+pub struct Unbroken {
+    /// What each held last, and what it held before its resets. A series that is gone may come back.
+    known: BTreeMap<String, BTreeMap<Bound, Held>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    last: f64,
+    before: f64,
+}
+
+impl Unbroken {
+    /// Takes the next scrape, and adds to it what was held before resets.
+    pub fn take(&mut self, now: &mut Picked) {
+        if self.known.len() > MOST {
+            self.known.retain(|key, _| now.series.contains_key(key));
+        }
+        for (key, values) in &mut now.series {
+            if !self.known.contains_key(key) {
+                self.known.insert(key.clone(), BTreeMap::new());
+            }
+            let Some(known) = self.known.get_mut(key) else { continue };
+            for (bound, value) in values {
+                let held = known.entry(*bound).or_insert(Held { last: *value, before: 0.0 });
+                if *value < held.last {
+                    held.before += held.last;
+                }
+                held.last = *value;
+                *value += held.before;
+            }
+        }
+    }
+}
+
 /// What tells a series from others of its name; the same whatever the order of its labels.
 fn key(sample: &Sample<'_>, buckets: bool) -> String {
     let labels = sample.labels.iter().filter(|(name, _)| !(buckets && name == "le"));
@@ -320,6 +356,24 @@ mod tests {
             let TakenValue::Number(value) = none.value else { panic!("{none:?}") };
             assert!(!value.is_finite(), "{value}");
         }
+    }
+
+    #[test]
+    fn a_counter_that_was_reset_and_rose_above_its_old_value_has_counted_on() {
+        let mut counter = Unbroken::default();
+        let mut next = |text: &str| {
+            let mut picked = one(text);
+            counter.take(&mut picked);
+            picked
+        };
+        let first = next("x{a=\"1\"} 100\nx{a=\"2\"} 5\n");
+        next("x{a=\"1\"} 7\n");
+        next("x{a=\"1\"} 3\n");
+        let last = next("x{a=\"1\"} 120\nx{a=\"2\"} 4\n");
+        let delta = last.delta(&first);
+        assert_eq!(delta.value, TakenValue::Number((7.0 + 120.0) + 4.0));
+        assert_eq!(delta.notes, ["the sum of 2 series"]);
+        assert_eq!(next("x{a=\"1\"} 121\nx{a=\"2\"} 4\n").delta(&last).value, TakenValue::Number(1.0));
     }
 
     #[test]
