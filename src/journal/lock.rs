@@ -45,14 +45,24 @@ pub(super) fn claim(file: &File) -> io::Result<Claim> {
 pub fn is_being_written(path: &Path) -> Result<bool, ReadError> {
     let failed = |fault| ReadError { path: path.to_owned(), fault };
     let file = read::open(path).map_err(failed)?;
-    // Shared, so that two who look don't take each other for a writer. It is given up when the file is closed.
+    // Shared, so that two who look don't take each other for a writer.
     match attempt(&file, FlockOperation::NonBlockingLockShared).map_err(|cause| failed(Fault::Io(cause)))? {
-        Claim::Ours => Ok(false),
+        Claim::Ours => {
+            give_up(&file);
+            Ok(false)
+        }
         Claim::Held => Ok(true),
         Claim::Unknown => Err(failed(Fault::Io(io::Error::other(
             "its file system has no locks, so whether its run still goes on can't be told",
         )))),
     }
+}
+
+/// Gives a lock up. Closing the file is not enough: a child that is being started has it open too, until it is another
+/// program.
+pub(super) fn give_up(file: &File) {
+    // Where that fails, there was none.
+    let _ = flock(file, FlockOperation::Unlock);
 }
 
 fn attempt(file: &File, how: FlockOperation) -> io::Result<Claim> {

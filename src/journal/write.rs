@@ -235,6 +235,7 @@ impl Drop for Journal {
             // Gives back what was set aside behind the end; if not, only disk space is wasted.
             let _ = self.file.set_len(state.length);
         }
+        lock::give_up(&self.file);
     }
 }
 
