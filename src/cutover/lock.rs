@@ -53,7 +53,7 @@ impl fmt::Display for Holder {
 /// The right to switch an environment. It ends with this value, or with the process.
 #[derive(Debug)]
 pub struct EnvironmentLock {
-    file: File,
+    file: Locked,
     holder: Holder,
     taken_over: Option<TakenOver>,
 }
@@ -284,14 +284,27 @@ impl EnvironmentLock {
             Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => return Err(LockError::NoLocks(path)),
             Err(other) => return Err(failed("lock", &path, other.into())),
         }
-        let left = said(&file).map_err(|why| LockError::Unreadable {
+        let file = Locked(file);
+        let left = said(&file.0).map_err(|why| LockError::Unreadable {
             environment: environment.to_owned(),
             path: path.clone(),
             why,
         })?;
         let taken_over = allowed(&holder, left, purpose)?;
-        write(&file, &holder).map_err(|cause| failed("write", &path, cause))?;
+        write(&file.0, &holder).map_err(|cause| failed("write", &path, cause))?;
         Ok(EnvironmentLock { file, holder, taken_over })
+    }
+}
+
+/// A file that is locked. The lock is given up aloud: closing is not enough, since a child that is being started has
+/// the file open too, until it is another program.
+#[derive(Debug)]
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Where that fails, the file is closed in an instant.
+        let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }
 
@@ -300,14 +313,12 @@ impl Drop for EnvironmentLock {
     /// so, and the next cutover is refused as after a kill.
     fn drop(&mut self) {
         let free = matches!(left_by(&self.holder), Left::Nothing | Left::NoJournal);
-        let ours = matches!(said(&self.file), Ok(Some(holder)) if holder == self.holder);
+        let ours = matches!(said(&self.file.0), Ok(Some(holder)) if holder == self.holder);
         if free && ours {
             let released = Holder { released: Some(Stamp::now()), ..self.holder.clone() };
             // Where that fails, the file goes on to say that the run has it, and the next one takes it over.
-            let _ = write(&self.file, &released);
+            let _ = write(&self.file.0, &released);
         }
-        // Said aloud: a child that is being started has this file open until it is another program.
-        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 

@@ -6,6 +6,7 @@ use super::read::{self, End, Fault, MAX_FILE, ReadError, Records};
 use super::write::{Journal, JournalError};
 use crate::model::{Clock, Event, Stamp};
 use rustix::fs::OFlags;
+use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -64,29 +65,50 @@ impl Journal {
             Claim::Held => return Err(ReopenError::Busy(path)),
             Claim::Unknown => return Err(ReopenError::NoLocks(path)),
         }
-        // Asked again: until it was locked, it may have grown.
-        let length = file.metadata().map_err(|cause| unsound(Fault::Io(cause)))?.len();
-        if length > MAX_FILE {
-            return Err(unsound(Fault::TooLarge(length)));
+        let taken = check(&path, &file);
+        if taken.is_err() {
+            lock::give_up(&file);
         }
-        let records = read::read_from(BufReader::new((&file).take(length))).map_err(unsound)?;
-        let (Some(first), Some(last)) = (records.entries.first(), records.entries.last()) else {
-            return Err(ReopenError::Empty(path));
-        };
-        let cut_off = match records.end {
-            End::Finished => return Err(ReopenError::Ended(path)),
-            End::Unfinished => 0,
-            End::Cut { bytes } => bytes as u64,
-        };
-        let clock = Clock::continued(start(first), last.at);
-        let kept = length.saturating_sub(cut_off);
-        // Also where nothing is cut off: what the last process did not sync is on the disk before the run goes on.
-        file.set_len(kept).and_then(|()| file.sync_all()).map_err(|cause| {
-            ReopenError::Write(JournalError::new(&path, "cut off the half-written entry of", &cause))
-        })?;
-        let journal = Journal::behind(path, file, clock, (last.seq, records.head), kept);
+        let Sound { records, clock, cut_off, length } = taken?;
+        let entries = records.entries.len() as u64;
+        let journal = Journal::behind(path, file, clock, (entries, records.head), length);
         Ok(Reopened { journal, clock, records, cut_off })
     }
+}
+
+/// A journal that can go on.
+struct Sound {
+    records: Records,
+    clock: Clock,
+    cut_off: u64,
+    /// How many bytes it has now.
+    length: u64,
+}
+
+/// Checks a journal that is ours, and cuts off what was half written.
+fn check(path: &Path, file: &File) -> Result<Sound, ReopenError> {
+    let unsound = |fault| ReopenError::Unsound(ReadError { path: path.to_owned(), fault });
+    // Asked again: until it was locked, it may have grown.
+    let length = file.metadata().map_err(|cause| unsound(Fault::Io(cause)))?.len();
+    if length > MAX_FILE {
+        return Err(unsound(Fault::TooLarge(length)));
+    }
+    let records = read::read_from(BufReader::new(file.take(length))).map_err(unsound)?;
+    let (Some(first), Some(last)) = (records.entries.first(), records.entries.last()) else {
+        return Err(ReopenError::Empty(path.to_owned()));
+    };
+    let clock = Clock::continued(start(first), last.at);
+    let cut_off = match records.end {
+        End::Finished => return Err(ReopenError::Ended(path.to_owned())),
+        End::Unfinished => 0,
+        End::Cut { bytes } => bytes as u64,
+    };
+    let length = length.saturating_sub(cut_off);
+    // Also where nothing is cut off: what the last process did not sync is on the disk before the run goes on.
+    file.set_len(length).and_then(|()| file.sync_all()).map_err(|cause| {
+        ReopenError::Write(JournalError::new(path, "cut off the half-written entry of", &cause))
+    })?;
+    Ok(Sound { records, clock, cut_off, length })
 }
 
 /// When the run began.
