@@ -6,17 +6,25 @@
 //! Whoever can write the file can chain it anew; that is what signatures are for.
 
 mod digest;
+mod follow;
 mod line;
+mod lock;
 mod read;
+mod reopen;
 mod write;
 
 pub use digest::Digest;
+pub use follow::Follower;
 pub use line::{MAX_LINE, Record, VERSION};
+pub use lock::is_being_written;
 pub use read::{End, Fault, ReadError, Reader, Records, read, read_from};
+pub use reopen::{ReopenError, Reopened};
 pub use write::{Journal, JournalError};
 
 /// The journal's name in a run's folder.
 pub const FILE: &str = "journal.jsonl";
 
+#[cfg(test)]
+mod reopen_tests;
 #[cfg(test)]
 mod tests;

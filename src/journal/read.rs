@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read: far above what any run writes, far below what would fill a machine's memory.
-const MAX_FILE: u64 = 1 << 30;
+pub(super) const MAX_FILE: u64 = 1 << 30;
 
 /// A journal whose chain holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,8 +160,13 @@ pub fn read_from(input: impl BufRead) -> Result<Records, Fault> {
 }
 
 /// Opens without waiting: a pipe in the journal's place must not hang the reader.
-fn open(path: &Path) -> Result<File, Fault> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+pub(super) fn open(path: &Path) -> Result<File, Fault> {
+    open_with(path, OFlags::RDONLY)
+}
+
+/// As [`open`], for reading or for more.
+pub(super) fn open_with(path: &Path, access: OFlags) -> Result<File, Fault> {
+    let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from)?);
     let about = file.metadata()?;
     if !about.is_file() {

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// A run of one gate: its start, the gate's start, the gate's end, its end.
-fn events() -> Vec<Event> {
+pub(super) fn events() -> Vec<Event> {
     let events = json!([
         {
             "event": "run_started", "run": "20261122T194103Z-rehearse-4f7k2q", "verb": "rehearse", "tool": "0.1.0",
@@ -38,7 +38,7 @@ fn events() -> Vec<Event> {
 }
 
 /// A journal's bytes, written by a real one.
-fn journal_of(events: &[Event]) -> Vec<u8> {
+pub(super) fn journal_of(events: &[Event]) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::create(dir.path(), Clock::start()).unwrap();
     events.iter().for_each(|event| journal.append(event).unwrap());

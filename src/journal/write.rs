@@ -2,6 +2,7 @@
 
 use super::digest::Digest;
 use super::line::{self, MAX_LINE};
+use super::lock::{self, Claim};
 use crate::model::event::Sink;
 use crate::model::{Clock, Event};
 use rustix::fs::FallocateFlags;
@@ -63,7 +64,7 @@ fn advice(errno: Option<i32>) -> &'static str {
 }
 
 impl JournalError {
-    fn new(path: &Path, action: &'static str, cause: &io::Error) -> JournalError {
+    pub(super) fn new(path: &Path, action: &'static str, cause: &io::Error) -> JournalError {
         let (cause, errno) = (cause.to_string(), cause.raw_os_error());
         JournalError { path: path.to_owned(), action, cause, errno }
     }
@@ -85,6 +86,10 @@ impl Journal {
         std::fs::create_dir_all(dir).map_err(|cause| failed("make the folder of", cause))?;
         let file = OpenOptions::new().append(true).create_new(true).mode(0o644).open(&path);
         let file = file.map_err(|cause| failed("create the journal", cause))?;
+        // Where the file system knows no locks, nobody can tell whether this run lives; that is no reason not to run.
+        if lock::claim(&file).map_err(|cause| failed("lock the journal", cause))? == Claim::Held {
+            return Err(failed("lock the journal", io::Error::other("another process has it open")));
+        }
         // The entry of the file in its folder has to survive a power cut as its contents do.
         File::open(dir)
             .and_then(|dir| dir.sync_all())
@@ -93,10 +98,21 @@ impl Journal {
     }
 
     pub(super) fn over(path: PathBuf, file: File, clock: Clock) -> Journal {
+        Journal::behind(path, file, clock, (0, Digest::ZERO), 0)
+    }
+
+    /// A journal that goes on behind so many entries with this head, and so many bytes.
+    pub(super) fn behind(
+        path: PathBuf,
+        file: File,
+        clock: Clock,
+        (entries, head): (u64, Digest),
+        length: u64,
+    ) -> Journal {
         let state = State {
-            entries: 0,
-            head: Digest::ZERO,
-            length: 0,
+            entries,
+            head,
+            length,
             ended: false,
             reserved: false,
             failure: None,
@@ -219,6 +235,7 @@ impl Drop for Journal {
             // Gives back what was set aside behind the end; if not, only disk space is wasted.
             let _ = self.file.set_len(state.length);
         }
+        lock::give_up(&self.file);
     }
 }
 

@@ -30,6 +30,11 @@ impl Stamp {
         Stamp(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// How long after an earlier moment this one is; nothing where it is not later.
+    pub fn since(self, earlier: Stamp) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// To the second: `2026-11-22T19:41:03Z`, as the runbook's evidence has it.
     pub fn to_seconds(self) -> String {
         self.format("%Y-%m-%dT%H:%M:%SZ")
@@ -71,13 +76,22 @@ impl<'de> Deserialize<'de> for Stamp {
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Stamp,
+    /// What had passed of the run when this process took it up.
+    before: Duration,
     began: Instant,
 }
 
 impl Clock {
     /// A clock that begins now.
     pub fn start() -> Clock {
-        Clock { start: Stamp::now(), began: Instant::now() }
+        Clock { start: Stamp::now(), before: Duration::ZERO, began: Instant::now() }
+    }
+
+    /// The clock of a run that another process began, and whose last entry has the stamp `last`: it goes on from the
+    /// wall clock's present, but never from before that entry, whatever was done to the wall clock since.
+    pub fn continued(started: Stamp, last: Stamp) -> Clock {
+        let now = Stamp::now().max(last).max(started);
+        Clock { start: started, before: now.since(started), began: Instant::now() }
     }
 
     /// When the run began.
@@ -87,12 +101,12 @@ impl Clock {
 
     /// Now.
     pub fn now(&self) -> Stamp {
-        self.start.plus(self.began.elapsed())
+        self.start.plus(self.elapsed())
     }
 
     /// Time since the run began.
     pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.before.saturating_add(self.began.elapsed())
     }
 }
 
@@ -113,5 +127,19 @@ mod tests {
         assert_eq!(serde_json::from_str::<Stamp>(&json).unwrap(), stamp);
         assert_eq!(stamp.to_seconds(), "2026-11-22T19:41:03Z");
         assert_eq!(stamp.compact(), "20261122T194103Z");
+    }
+
+    #[test]
+    fn a_clock_that_goes_on_never_goes_back_behind_the_last_entry() {
+        let hour = Duration::from_secs(3600);
+        let (started, ahead) = (Stamp::now(), Stamp::now().plus(hour));
+        let clock = Clock::continued(started, ahead);
+        assert!(clock.now() >= ahead && clock.elapsed() >= hour);
+        assert_eq!(clock.started(), started);
+        let long_ago = Stamp::from_millis(1_000_000_000_000);
+        let clock = Clock::continued(long_ago, long_ago.plus(hour));
+        assert!(clock.now() >= started, "the time in which nobody ran it counts");
+        let clock = Clock::continued(ahead, started);
+        assert!(clock.now() >= ahead, "a start behind its last entry is no reason to panic");
     }
 }
