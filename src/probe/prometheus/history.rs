@@ -83,9 +83,10 @@ impl History {
 
     fn take(&mut self, wanted: &[Wanted], context: &Context<'_>) -> Result<Sampled, ProbeError> {
         let (now, url) = self.scrape(wanted, context)?;
+        let window = self.window;
         let before = self.begin(now.at);
         let first = before.is_none();
-        let mut found = Found::of(wanted, before, &now, self.window, context, &url);
+        let mut found = Found::of(wanted, before, &now, window, context, &url);
         if first {
             found.begin(wanted);
         }
