@@ -92,8 +92,8 @@ pub struct Serve {
     /// Ticks a second over all instruments
     #[arg(long, value_name = "N", default_value = "20", value_parser = rate)]
     ticks_per_second: f64,
-    /// Orders a second
-    #[arg(long, value_name = "N", default_value = "5", value_parser = rate)]
+    /// Orders a second; enough for the p99 of a few seconds not to be the slowest order
+    #[arg(long, value_name = "N", default_value = "20", value_parser = rate)]
     orders_per_second: f64,
     /// Queries a second before flow control
     #[arg(long, value_name = "N", default_value = "10", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1000))]
