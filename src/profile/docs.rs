@@ -212,6 +212,21 @@ fn the_profile_that_the_page_shows_is_sound() {
 }
 
 #[test]
+fn the_cutover_that_the_page_shows_is_sound() {
+    let page = read("profile.md");
+    let cutover = page.split("```toml\n").nth(2).and_then(|rest| rest.split("```").next()).unwrap();
+    let gate = "with.series = [{ name = \"query_latency_p99_ms\", select = \"x_seconds\", take = \"quantile\", q = 0.99 }]";
+    let text = format!(
+        "environment = \"x\"\n[services.core]\nkind = \"http\"\n[[gate]]\nid = \"core-metrics\"\nphase = \"readiness\"\n\
+         probe = \"prometheus\"\nuses = [\"core\"]\n{gate}\n{cutover}"
+    );
+    match super::Profile::parse("docs/profile.md", &text, probe::registry()) {
+        Ok(profile) => assert_eq!(profile.warnings, []),
+        Err(faults) => panic!("{faults}"),
+    }
+}
+
+#[test]
 fn every_probe_declares_defaults_that_are_sound_and_expects_what_it_observes() {
     for probe in
         probe::registry().iter().chain(super::samples::PROBES).filter(|probe| probe.name() != "misspelt")

@@ -179,12 +179,6 @@ fn check_metric(draft: MetricDraft, given: &Given<'_>, report: &mut Report<'_>) 
         Said::Wrong => return None,
         Said::No => None,
     };
-    if draft.activity
-        && let (Said::No, Some(name)) = (&draft.expect, &draft.name)
-    {
-        let told = "`activity` needs `expect`, which says how much is enough, such as";
-        report.fault(&name.span, format!("{what}: {told} \"{} > 0\"", name.value));
-    }
     let value = value(&draft)?.value.clone();
     let name = draft.name?;
     let at = report.source.position(name.span.start);

@@ -185,7 +185,7 @@ pub(in crate::profile) const METRIC: &[Field] = &[
         "activity",
         Bool,
         "false",
-        "Whether it shows that the core is doing something: silence is not health. `expect` says how much is enough.",
+        "Whether it shows that the core is doing something: then 0 is a failure, whatever `expect` says.",
     ),
 ];
 

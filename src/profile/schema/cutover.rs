@@ -54,11 +54,6 @@ pub(super) fn watch() -> Value {
     if let Some(Value::Object(properties)) = metric.get_mut("properties") {
         narrow(properties, "name", "pattern", json!("^[A-Za-z_][A-Za-z0-9_]*$"));
     }
-    let active = json!({
-        "if": { "properties": { "activity": { "const": true } }, "required": ["activity"] },
-        "then": { "required": ["expect"] }
-    });
-    metric.insert("allOf".to_owned(), json!([active]));
     let mut watch = object(fields::WATCH);
     property(&mut watch, &fields::SOURCE_LIST, list(source));
     property(&mut watch, &fields::METRIC_LIST, list(metric));
