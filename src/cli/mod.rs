@@ -10,6 +10,8 @@ mod init;
 mod rehearse;
 pub(crate) mod run;
 mod schema;
+mod watch;
+mod watching;
 
 use crate::exit;
 use crate::process::Worker;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use display::Display;
+pub use watching::Watching;
 
 /// Why a verb could not do its work: one text that says what was expected, what was seen, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,8 @@ enum Verb {
     Init(init::Verb),
     /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
     Bootstrap(bootstrap::Arguments),
+    /// Watch the minutes after a switch on an environment that runs, read only; or judge a recorded watch again.
+    Watch(watch::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -100,6 +105,10 @@ pub fn main() -> ExitCode {
         Verb::Engines(verb) => engines::main(verb),
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
+        Verb::Watch(arguments) => match arguments.replay() {
+            Some(recorded) => report(watch::replay::run(recorded)).into(),
+            None => held(|worker| watch::run(arguments, worker)),
+        },
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
     }

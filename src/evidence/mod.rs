@@ -11,6 +11,7 @@ mod summary;
 pub mod text;
 mod verdict;
 mod view;
+pub mod watch;
 mod write;
 
 pub use env::{Entry, Env, Stray};
@@ -36,8 +37,8 @@ pub struct Document {
     pub bytes: Vec<u8>,
 }
 
-/// All files that this run's journal gives: the `.env` files of its inits and its bootstrap, `junit.xml` and
-/// `summary.json`.
+/// All files that this run's journal gives: the `.env` files of its inits and its bootstrap, `watch.csv` and
+/// `watch.json` of its watch, `junit.xml` and `summary.json`.
 ///
 /// # Errors
 /// Where one of them could not be put together; that is a fault of cutproof.
@@ -45,6 +46,7 @@ pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     let mut documents: Vec<_> = bootstrap::document(run).into_iter().collect();
     documents.extend(inits::documents(run));
     documents.push(Document { name: "junit.xml".to_owned(), bytes: junit(run)? });
+    documents.extend(watch::documents(run)?);
     documents.push(Document { name: "summary.json".to_owned(), bytes: summary(run)? });
     Ok(documents)
 }
@@ -58,4 +60,7 @@ pub enum ProjectionError {
     /// The summary.
     #[error("cannot make summary.json: {0}")]
     Summary(#[from] serde_json::Error),
+    /// The watch.
+    #[error("cannot make watch.json: {0}")]
+    Watch(serde_json::Error),
 }

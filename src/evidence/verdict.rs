@@ -69,6 +69,8 @@ pub enum Reason<'a> {
     NoGates,
     /// A required gate did not pass.
     Gate(&'a GateView<'a>),
+    /// The watch is not what it should be.
+    Watch(&'a str),
     /// All gates that are recorded passed, and yet the runner ended the run with another verdict.
     EndedAs(Verdict),
 }
@@ -86,6 +88,7 @@ impl fmt::Display for Reason<'_> {
                 let (gate, verdict) = (view.gate, view.verdict);
                 write!(f, "{} {verdict}: {} ({}:{})", gate.case(), view.reason, gate.at.file, gate.at.line)
             }
+            Reason::Watch(why) => f.write_str(why),
             Reason::EndedAs(verdict) => {
                 write!(f, "the run ended as {verdict}, though all required gates on record passed")
             }
@@ -102,12 +105,13 @@ pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
         reasons.push(Reason::NoEnd(run.end));
     }
     reasons.extend(run.interrupted.map(Reason::Interrupted));
-    if run.selected().next().is_none() {
+    if run.selected().next().is_none() && run.watch.is_none() {
         reasons.push(Reason::NoGates);
     }
     let dry = run.started.dry_run;
     let stands = |gate: &&GateView<'_>| gate.gate.required && !fine(gate.verdict, dry);
     reasons.extend(run.selected().filter(stands).map(Reason::Gate));
+    reasons.extend(run.watch.as_ref().and_then(|watch| watch.against(run.started)).map(Reason::Watch));
     if let Some(end) = run.ended
         && reasons.is_empty()
         && !run.partial()

@@ -3,6 +3,8 @@
 mod layout;
 mod plan_table;
 mod summary;
+mod watch;
 
 pub use plan_table::plan_table;
 pub use summary::summary;
+pub use watch::watch;
