@@ -46,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "evidence",
             "exit",
             "journal",
+            "monitor",
             "plan",
             "probe",
             "process",

@@ -13,6 +13,8 @@ mod rehearse;
 pub(crate) mod run;
 mod schema;
 mod verify;
+mod watch;
+mod watching;
 
 use crate::exit;
 use crate::process::Worker;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use display::Display;
+pub use watching::Watching;
 
 /// Why a verb could not do its work: one text that says what was expected, what was seen, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +69,8 @@ enum Verb {
     Verify(verify::Arguments),
     /// Judge the ten service levels, measured by a profile's gates or declared by flags.
     Readiness(Box<readiness::Arguments>),
+    /// Watch the minutes after a switch on an environment that runs, read only; or judge a recorded watch again.
+    Watch(watch::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -112,6 +117,10 @@ pub fn main() -> ExitCode {
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
         Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),
+        Verb::Watch(arguments) => match arguments.replay() {
+            Some(recorded) => report(watch::replay::run(recorded)).into(),
+            None => held(|worker| watch::run(arguments, worker)),
+        },
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
         Verb::Core(verb) => report(core::run(verb)).into(),

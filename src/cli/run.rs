@@ -98,9 +98,13 @@ fn bootstrap(request: &Request) -> Args {
 
 /// The summary of a run, for whoever reads it where stdout goes.
 pub fn summary(finished: &Finished) -> super::Result<String> {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let view = finished.view().map_err(Refusal::of)?;
-    Ok(report::summary(&view, &finished.folder, colour))
+    Ok(report::summary(&view, &finished.folder, coloured()))
+}
+
+/// Whether stdout is for colours.
+pub fn coloured() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// The exit code of a run that the runbook knows with 0 and 2 only; why it is 2 goes to stderr.

@@ -12,6 +12,7 @@ mod summary;
 pub mod text;
 mod verdict;
 mod view;
+pub mod watch;
 mod write;
 
 pub use env::{Entry, Env, Stray};
@@ -39,7 +40,7 @@ pub struct Document {
 }
 
 /// All files that this run's journal gives: the `.env` files of its inits and its bootstrap, `ctp_readiness.json`,
-/// `junit.xml` and `summary.json`.
+/// `watch.csv` and `watch.json` of its watch, `junit.xml` and `summary.json`.
 ///
 /// # Errors
 /// Where one of them could not be put together; that is a fault of cutproof.
@@ -48,6 +49,7 @@ pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     documents.extend(inits::documents(run));
     documents.extend(readiness::document(run)?);
     documents.push(Document { name: "junit.xml".to_owned(), bytes: junit(run)? });
+    documents.extend(watch::documents(run)?);
     documents.push(Document { name: "summary.json".to_owned(), bytes: summary(run)? });
     Ok(documents)
 }
@@ -64,4 +66,7 @@ pub enum ProjectionError {
     /// The summary.
     #[error("cannot make summary.json: {0}")]
     Summary(#[from] serde_json::Error),
+    /// The watch.
+    #[error("cannot make watch.json: {0}")]
+    Watch(serde_json::Error),
 }

@@ -75,6 +75,8 @@ pub enum Reason<'a> {
     Unhealthy(String),
     /// Readiness was to be judged, by no service level.
     NoLevels,
+    /// The watch is not what it should be.
+    Watch(&'a str),
     /// All gates that are recorded passed, and yet the runner ended the run with another verdict.
     EndedAs(Verdict),
 }
@@ -94,6 +96,7 @@ impl fmt::Display for Reason<'_> {
             }
             Reason::Unhealthy(told) => f.write_str(told),
             Reason::NoLevels => f.write_str("no service level was judged, and that proves nothing"),
+            Reason::Watch(why) => f.write_str(why),
             Reason::EndedAs(verdict) => {
                 write!(f, "the run ended as {verdict}, though all required gates on record passed")
             }
@@ -120,6 +123,7 @@ pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     let stands = |gate: &&GateView<'_>| gate.gate.required && !fine(gate.verdict, dry);
     reasons.extend(run.selected().filter(stands).map(Reason::Gate));
     reasons.extend(unhealthy(run));
+    reasons.extend(run.watch.as_ref().and_then(|watch| watch.against(run.started)).map(Reason::Watch));
     if let Some(end) = run.ended
         && reasons.is_empty()
         && !run.partial()

@@ -1,6 +1,7 @@
 //! What a journal's entries say about a run, gathered once for all projections. It judges nothing but whether the
 //! entries fit each other: a journal that contradicts itself has no view.
 
+use super::watch::WatchView;
 use crate::journal::{Digest, End, Record, Records};
 use crate::model::event::{GateEnded, PlannedService, PlannedStep, RunStarted, ServiceReady, StepEnded};
 use crate::model::time::millis;
@@ -18,6 +19,8 @@ pub struct RunView<'a> {
     pub gates: Vec<GateView<'a>>,
     /// The plan's services and any other that was told of, by name.
     pub services: BTreeMap<&'a str, ServiceView<'a>>,
+    /// Its watch, where it planned one.
+    pub watch: Option<WatchView<'a>>,
     /// By what it was told to end early.
     pub interrupted: Option<&'a str>,
     /// Its last entry, where it ended in order.
@@ -198,6 +201,7 @@ impl<'a> Builder<'a> {
                 .iter()
                 .map(|(name, service)| (name.as_str(), named(service)))
                 .collect(),
+            watch: started.watch.as_deref().map(WatchView::of_plan),
             interrupted: None,
             ended: None,
             end: records.end,
@@ -209,6 +213,7 @@ impl<'a> Builder<'a> {
     }
 
     fn take(&mut self, record: &'a Record) -> Result<(), Contradiction> {
+        self.watch(record)?;
         match &record.event {
             Event::RunStarted(_) => {
                 return Err(contradiction(record.seq, "the run starts a second time".to_owned()));
@@ -245,6 +250,17 @@ impl<'a> Builder<'a> {
                 let (verdict, counts, duration_ms, at) = (*verdict, *counts, *duration_ms, record.at);
                 self.view.ended = Some(RunEnd { verdict, counts, duration_ms, at });
             }
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, record: &'a Record) -> Result<(), Contradiction> {
+        match (&mut self.view.watch, &record.event) {
+            (Some(watch), event) => watch.take(record.at, event),
+            (None, Event::WatchSampled(_) | Event::WatchEnded(_)) => {
+                return Err(contradiction(record.seq, "the plan has no watch".to_owned()));
+            }
+            (None, _) => {}
         }
         Ok(())
     }
@@ -288,6 +304,9 @@ impl<'a> Builder<'a> {
     fn finish(mut self) -> RunView<'a> {
         let over = self.view.ended.is_some();
         self.view.gates.iter_mut().for_each(|gate| gate.conclude(over));
+        if let Some(watch) = &mut self.view.watch {
+            watch.conclude();
+        }
         self.view
     }
 }

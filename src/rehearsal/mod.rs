@@ -5,6 +5,7 @@ pub mod detached;
 pub mod folder;
 pub mod provision;
 pub mod readiness;
+mod watch;
 
 use crate::evidence::{self, Document, Exported, Outcome, RunView};
 use crate::exit;
@@ -13,7 +14,8 @@ use crate::model::event::{RunStarted, Sink};
 use crate::model::readiness::ReadinessPlan;
 use crate::model::redact::Redactor;
 use crate::model::time::millis;
-use crate::model::{Args, Clock, Endpoint, Event, RunId};
+use crate::model::watch::WatchPlan;
+use crate::model::{Args, Clock, Endpoint, Event, RunId, Verdict};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
 use crate::runner::{self, Runner};
@@ -62,6 +64,8 @@ pub struct Options {
     pub bootstrap: Args,
     /// What readiness is judged by, where the run measures it.
     pub readiness: Option<Box<ReadinessPlan>>,
+    /// What is watched, where the run is a watch.
+    pub watch: Option<Box<WatchPlan>>,
 }
 
 /// Why a run could not be made, or its evidence not be written. Nothing is green then.
@@ -84,6 +88,14 @@ pub struct Rehearsal {
     cancel: Cancel,
     clock: Clock,
     folder: PathBuf,
+    run: RunId,
+    redactor: Arc<Redactor>,
+    worker: Worker,
+    /// What is watched, and what came of it.
+    watch: Option<Box<WatchPlan>>,
+    watched: Option<Verdict>,
+    /// Services that were started before.
+    attached: BTreeMap<String, Endpoint>,
 }
 
 /// A run that has ended, as its journal tells it.
@@ -159,12 +171,26 @@ impl Rehearsal {
             sink: sink.clone(),
             cancel: cancel.clone(),
             clock,
-            run,
-            redactor,
+            run: run.clone(),
+            redactor: Arc::clone(&redactor),
             worker,
         };
         let runner = Runner::new(plan, settings);
-        Ok(Rehearsal { runner, journal, sink, environment, cancel: cancel.clone(), clock, folder })
+        Ok(Rehearsal {
+            runner,
+            journal,
+            sink,
+            environment,
+            cancel: cancel.clone(),
+            clock,
+            folder,
+            run,
+            redactor,
+            worker,
+            watch: options.watch.clone(),
+            watched: None,
+            attached: options.attached.clone().unwrap_or_default(),
+        })
     }
 
     /// What runs the gates.
@@ -186,6 +212,7 @@ impl Rehearsal {
             environment.stop();
         }
         let (verdict, counts) = self.runner.tally();
+        let verdict = verdict.max(self.watched.unwrap_or(Verdict::Passed));
         let duration_ms = millis(self.clock.elapsed());
         self.sink.event(Event::RunEnded { verdict, counts, duration_ms });
         if let Some(failure) = self.journal.failure() {
@@ -290,7 +317,7 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         bootstrap: options.bootstrap.clone(),
         parent: None,
         switch: None,
-        watch: None,
+        watch: options.watch.clone(),
         readiness: options.readiness.clone(),
         fault: None,
     }

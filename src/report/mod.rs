@@ -4,6 +4,8 @@ mod layout;
 mod plan_table;
 mod summary;
 pub mod verification;
+mod watch;
 
 pub use plan_table::plan_table;
 pub use summary::summary;
+pub use watch::watch;

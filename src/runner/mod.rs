@@ -213,7 +213,10 @@ impl Runner {
     }
 
     /// Waits for a service; told once, whoever asks first.
-    fn service(&self, name: &str) -> Result<Endpoint, ServiceError> {
+    ///
+    /// # Errors
+    /// Where it does not answer in time, or is none of the plan.
+    pub fn service(&self, name: &str) -> Result<Endpoint, ServiceError> {
         let Some(Service { stands_for, found }) = self.0.services.get(name) else {
             return Err(ServiceError(format!("there is no service `{name}` in the plan")));
         };

@@ -257,8 +257,9 @@ impl Judge {
     fn against(&self, tallies: &[Tally], watched_ms: f64) -> Vec<(Verdict, String)> {
         let mut against = Vec::new();
         if let Some(rollback) = &self.rollback {
-            against.push((Verdict::Failed, rollback.clone()));
-        } else if !matches!(
+            return vec![(Verdict::Failed, rollback.clone())];
+        }
+        if !matches!(
             watched_ms.partial_cmp(&self.plan.duration_ms),
             Some(std::cmp::Ordering::Equal | std::cmp::Ordering::Greater)
         ) {

@@ -32,6 +32,11 @@ impl Trigger {
         let there = self.there.observe(now, &|name| known(name, Sample::NoEvents));
         // Times never go back here: the judge's clock only rises.
         let held = |look: Result<Explanation, _>| look.ok().filter(|look| look.truth == Truth::True);
-        held(there).and(held(missing))
+        let (mut there, missing) = (held(there)?, held(missing)?);
+        // What decides in both is what is known.
+        if there.reasons.iter().any(|reason| missing.reasons.contains(reason)) {
+            there.reasons.retain(|reason| missing.reasons.contains(reason));
+        }
+        Some(there)
     }
 }

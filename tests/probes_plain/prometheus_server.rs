@@ -2,7 +2,8 @@
 
 use super::bench::{Bench, GENEROUS, number, reading};
 use super::web::{Web, answer};
-use cutproof::model::Reading;
+use cutproof::model::units::Unit;
+use cutproof::model::{Endpoint, Reading, ServiceKind};
 use cutproof::process::{Cancel, Command, Server, Worker};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -182,4 +183,48 @@ fn quantiles_and_gauges_are_those_that_prometheus_computes() {
     assert_eq!(prometheus.one("min(depth)"), number(&measured, "least"));
     assert_eq!(prometheus.one(r#"restarts_total{path="C:\\a\nb"}"#), number(&measured, "restarts"));
     assert_eq!(prometheus.one("scrape_samples_scraped"), number(&measured, "scraped"));
+}
+
+#[test]
+#[ignore = "needs a Prometheus server on PATH; .ci/run installs one and runs this"]
+fn a_query_gives_the_value_that_the_server_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (web, _step) = turning_page();
+    let prometheus = Prometheus::start(web.url.trim_start_matches("http://"), folder.path());
+    prometheus.wait("max(depth)", &[3.0]);
+    prometheus.wait("max(count_over_time(depth[1m])) > bool 2", &[1.0]);
+    let bench = Bench::using(Endpoint::at(ServiceKind::Prometheus, format!("http://{}", prometheus.address)));
+    let ask = |with: Value| bench.measure("prometheus_query", with);
+
+    for query in
+        ["max(depth)", r#"depth{q="a"} * 2"#, "scalar(min(depth))", "42.5", "sum(lat_seconds_bucket) > 1"]
+    {
+        let measured = ask(json!({ "query": query })).unwrap();
+        let theirs = match query {
+            "42.5" => 42.5,
+            query => {
+                prometheus.one(query.trim_start_matches("scalar(").replace("(depth))", "(depth)").as_str())
+            }
+        };
+        assert_eq!((number(&measured, "value"), number(&measured, "series")), (theirs, 1.0), "{query}");
+    }
+    let measured = ask(json!({ "query": "max(depth)", "unit": "s" })).unwrap();
+    assert_eq!(reading(&measured, "value"), &Reading::number(3.0, Unit::Second));
+    let none = ask(json!({ "query": "nothing_of_this_name" })).unwrap();
+    assert_eq!((reading(&none, "value"), number(&none, "series")), (&Reading::Missing, 0.0));
+
+    let idle = "histogram_quantile(0.99, sum by (le) (increase(idle_seconds_bucket[1m])))";
+    assert_eq!(reading(&ask(json!({ "query": idle })).unwrap(), "value"), &Reading::Missing);
+    let quiet = ask(json!({ "query": idle, "nan": "no_events" })).unwrap();
+    assert_eq!(reading(&quiet, "value"), &Reading::NoEvents);
+
+    let told = bench.error("prometheus_query", json!({ "query": "depth" }));
+    assert!(told.contains("expected one series, and the query gives 2: aggregate them"), "{told}");
+    let told = bench.error("prometheus_query", json!({ "query": "max(depth" }));
+    assert!(told.contains("it refused the query (bad_data, status 400)"), "{told}");
+    let told = bench.error("prometheus_query", json!({ "query": "depth[1m]" }));
+    assert!(told.contains("the query gives a matrix"), "{told}");
+    let page = Bench::using(Endpoint::at(ServiceKind::Prometheus, web.url.clone()));
+    let told = page.error("prometheus_query", json!({ "query": "1" }));
+    assert!(told.contains("expected an answer of the query API, seen status 200"), "{told}");
 }

@@ -123,3 +123,61 @@ impl Found {
         self.above.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn history(window: Duration) -> History {
+        History { window, ..History::new(&Args::default()) }
+    }
+
+    fn scrape_at(at: Instant) -> Scrape {
+        Scrape { at, count: 0, picked: Vec::new(), wholes: Vec::new() }
+    }
+
+    /// How old the window's begin is at the last of these scrapes, in milliseconds.
+    fn begins(history: &mut History, start: Instant, ats: &[u64]) -> Option<u128> {
+        let mut age = None;
+        for at in ats {
+            let now = start + Duration::from_millis(*at);
+            age = history.begin(now).map(|scrape| (now - scrape.at).as_millis());
+            history.keep(scrape_at(now));
+        }
+        age
+    }
+
+    #[test]
+    fn a_window_begins_at_the_scrape_that_is_nearest_to_it() {
+        let start = Instant::now();
+        let of = |ats: &[u64]| begins(&mut history(5 * SECOND), start, ats);
+        assert_eq!(of(&[0]), None);
+        assert_eq!(of(&[0, 1000]), Some(1000), "over what there is");
+        assert_eq!(of(&[0, 1000, 2000, 3000, 4000, 5000, 6000]), Some(5000));
+        assert_eq!(of(&[0, 1010, 1990, 3000, 4000, 5000, 6012]), Some(5002), "ticks are never exact");
+        assert_eq!(of(&[0, 10_000, 20_000]), Some(10_000), "less often than a window");
+    }
+
+    #[test]
+    fn no_more_scrapes_are_kept_than_a_window_needs() {
+        let start = Instant::now();
+        let mut long = history(300 * SECOND);
+        let ats: Vec<u64> = (0..2000).map(|n| n * 1000).collect();
+        let age = begins(&mut long, start, &ats).unwrap();
+        assert!((295_000..=305_000).contains(&age), "{age}");
+        assert!(long.scrapes.len() <= PARTS as usize + 2, "{}", long.scrapes.len());
+    }
+
+    #[test]
+    fn after_an_outage_of_three_windows_the_page_begins_anew() {
+        let start = Instant::now();
+        for (back, begin) in [(14_900, Some(14_900)), (15_100, None)] {
+            let mut history = history(5 * SECOND);
+            begins(&mut history, start, &[0]);
+            history.lost = true;
+            assert_eq!(begins(&mut history, start, &[back]), begin, "back after {back} ms");
+        }
+    }
+}
