@@ -2,12 +2,14 @@
 //! folder knows the argument parser.
 
 mod bootstrap;
+mod cutover;
 mod display;
 mod engines;
 mod flags;
 mod gates;
 mod init;
 mod rehearse;
+mod rollback;
 pub(crate) mod run;
 mod schema;
 
@@ -59,6 +61,11 @@ enum Verb {
     Init(init::Verb),
     /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
     Bootstrap(bootstrap::Arguments),
+    /// Switch to the new core by the two templates, and roll back where anything is red. A dry run unless --execute is
+    /// given.
+    Cutover(cutover::Arguments),
+    /// Take the way back by the rollback template: seven steps on their own. A dry run unless --execute is given.
+    Rollback(rollback::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -100,6 +107,8 @@ pub fn main() -> ExitCode {
         Verb::Engines(verb) => engines::main(verb),
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
+        Verb::Cutover(arguments) => held(|worker| cutover::run(arguments, worker)),
+        Verb::Rollback(arguments) => held(|worker| rollback::run(arguments, worker)),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
     }

@@ -28,6 +28,8 @@ mod redis_round_trip;
 mod tcp;
 mod timescale_init;
 
+pub(crate) use command::excerpt;
+
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
 use crate::model::redact::Redactor;
