@@ -79,6 +79,11 @@ fn main() -> ExitCode {
         a_server_is_stopped_in_order,
         a_server_that_will_not_stop_is_killed_with_its_children,
         a_server_that_is_dropped_is_gone,
+        a_released_server_lives_on_with_all_that_it_starts,
+        a_released_server_lives_on_when_the_worker_is_killed,
+        a_released_server_can_be_stopped_and_is_reaped,
+        a_server_that_has_ended_releases_nobody,
+        a_server_tells_what_it_has_printed,
         other_commands_leave_a_servers_daemons_alone,
         children_of_others_keep_their_exit_status,
     ];
@@ -153,6 +158,17 @@ fn work(role: &str, worker: &Worker) -> std::io::Result<u8> {
             let gate = variable("GATE");
             tell(&Command::shell(&gate, LONG).run(worker, &cancel), &cancel);
             fs::write(folder.join("stepped"), "")?;
+            if std::env::var_os("STAY").is_some() {
+                Command::shell("sleep 300", LONG).run(worker, &cancel);
+            }
+            Ok(0)
+        }
+        "release" => {
+            let server = Command::shell(&line, LONG).start(worker, &folder.join("log")).unwrap();
+            await_file(&folder.join("server"));
+            println!("released={}", server.release()?.len());
+            tell(&Command::shell(variable("GATE"), LONG).run(worker, &cancel), &cancel);
+            fs::write(folder.join("released"), "")?;
             if std::env::var_os("STAY").is_some() {
                 Command::shell("sleep 300", LONG).run(worker, &cancel);
             }
@@ -968,6 +984,80 @@ fn a_server_that_is_dropped_is_gone() -> Checked {
         return Err(format!("{alive:?} is still there").into());
     }
     Ok(())
+}
+
+/// A server with a child and a daemon, and one more that it starts when the run has ended.
+const RELEASED: &str = "(MARK orphan &); setsid MARK session & MARK server & while [ ! -e ${0%/*}/go ]; do sleep 0.02; \
+    done; MARK late";
+
+fn released(variables: &[(&str, &str)]) -> (Stage, Held, Vec<Named>) {
+    let stage = Stage::new();
+    let line = RELEASED.replace("${0%/*}", &stage.folder.path().to_string_lossy());
+    let held =
+        stage.hold("release", &[&[("LINE", line.as_str()), ("GATE", "sleep 300 &")], variables].concat());
+    let all = stage.named(&["orphan", "session", "server"]);
+    await_file(&stage.path("released"));
+    (stage, held, all)
+}
+
+fn a_released_server_lives_on_with_all_that_it_starts() -> Checked {
+    let (stage, held, mut all) = released(&[]);
+    let (status, stdout, _) = held.end();
+    same(status.code(), Some(0))?;
+    // Shell, orphan, session, server, and a sleep of the loop's now and then.
+    let count = stdout.lines().find_map(|line| line.strip_prefix("released=")?.parse::<u32>().ok());
+    if count.is_none_or(|count| count < 4) {
+        return Err(format!("expected at least 4 released in {stdout:?}").into());
+    }
+    fs::write(stage.path("go"), "")?;
+    all.extend(stage.named(&["late"]));
+    alive(&all)?;
+    all.iter().for_each(|named| kill(named.pid, Signal::KILL));
+    gone(&all)
+}
+
+fn a_released_server_lives_on_when_the_worker_is_killed() -> Checked {
+    let (stage, held, all) = released(&[("STAY", "1")]);
+    let worker = stage.named(&["worker"]).remove(0);
+    kill(worker.pid, Signal::KILL);
+    same(held.end().0.code(), Some(137))?;
+    alive(&all)?;
+    fs::write(stage.path("go"), "")?;
+    let late = stage.named(&["late"]);
+    let all = [all, late].concat();
+    all.iter().for_each(|named| kill(named.pid, Signal::KILL));
+    gone(&all)
+}
+
+fn a_released_server_can_be_stopped_and_is_reaped() -> Checked {
+    let stage = Stage::new();
+    // A later command ends the server, and waits until its pid is gone: a zombie would keep it waiting.
+    let stop = "pid=$(cat FOLDER/server); kill $pid; while kill -0 $pid 2>&-; do sleep 0.02; done; echo gone"
+        .replace("FOLDER", &stage.folder.path().to_string_lossy());
+    let held = stage.hold("release", &[("LINE", "exec MARK server"), ("GATE", &stop)]);
+    let (status, stdout, _) = held.end();
+    same(status.code(), Some(0))?;
+    holds(&stdout, "gone")
+}
+
+fn a_server_that_has_ended_releases_nobody() -> Checked {
+    let stage = Stage::new();
+    let mut server = serve(&stage, "exit 3");
+    same(server.wait(DEADLINE, None)?.and_then(|status| status.code()), Some(3))?;
+    same(server.release()?.len(), 0)
+}
+
+fn a_server_tells_what_it_has_printed() -> Checked {
+    let stage = Stage::new();
+    let server = serve(&stage, "echo out; echo err >&2; MARK up");
+    stage.named(&["up"]);
+    same(server.printed(Capture::default())?.whole(), Some(&b"out\nerr\n"[..]))?;
+    let silent =
+        shell(&stage.line("echo lost; MARK silent")).start_unlogged(&Worker::unheld().unwrap()).unwrap();
+    let named = stage.named(&["silent"]);
+    same(silent.printed(Capture::default())?.total(), 0)?;
+    drop((server, silent));
+    gone(&named)
 }
 
 fn other_commands_leave_a_servers_daemons_alone() -> Checked {

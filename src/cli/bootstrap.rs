@@ -129,6 +129,7 @@ fn bring_up(arguments: &Arguments, worker: Worker, cancel: &Cancel) -> super::Re
         unavailable: failed,
         endpoints: arguments.how.endpoints.clone(),
         evidence_dir: arguments.how.evidence_dir.clone(),
+        parent: flags::parent(),
         dry_run: !arguments.how.execute,
         allow_writes: arguments.how.execute,
         bootstrap: recorded(arguments, up),

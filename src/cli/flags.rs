@@ -3,6 +3,7 @@
 use super::Refusal;
 use crate::plan::{Plan, Selection};
 use crate::profile::{self, Profile};
+use crate::rehearsal::parent::Parent;
 use crate::rehearsal::provision::Provision;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -102,6 +103,14 @@ impl SelectionFlags {
             phases: self.phase.clone(),
         }
     }
+}
+
+/// The run that this one is part of, where a step of that one started it.
+pub fn parent() -> Option<Parent> {
+    Parent::of_environment().unwrap_or_else(|why| {
+        eprintln!("warning: {why}");
+        None
+    })
 }
 
 pub fn endpoint(text: &str) -> Result<(String, String), String> {

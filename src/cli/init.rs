@@ -213,6 +213,7 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
         provision: Provision::Attach,
         endpoints: how.endpoints.iter().cloned().chain(init.given).collect(),
         evidence_dir: how.evidence_dir.clone(),
+        parent: flags::parent(),
         dry_run: !how.execute,
         allow_writes: how.execute,
         bootstrap: Args::default(),

@@ -3,6 +3,7 @@
 
 mod bootstrap;
 mod core;
+mod cutover;
 mod display;
 mod engines;
 mod flags;
@@ -10,6 +11,7 @@ mod gates;
 mod init;
 mod readiness;
 mod rehearse;
+mod rollback;
 pub(crate) mod run;
 mod schema;
 mod verify;
@@ -71,6 +73,11 @@ enum Verb {
     Readiness(Box<readiness::Arguments>),
     /// Watch the minutes after a switch on an environment that runs, read only; or judge a recorded watch again.
     Watch(watch::Arguments),
+    /// Switch to the new core by the two templates, and roll back where anything is red. A dry run unless --execute is
+    /// given.
+    Cutover(cutover::Arguments),
+    /// Take the way back by the rollback template: seven steps on their own. A dry run unless --execute is given.
+    Rollback(rollback::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -121,6 +128,8 @@ pub fn main() -> ExitCode {
             Some(recorded) => report(watch::replay::run(recorded)).into(),
             None => held(|worker| watch::run(arguments, worker)),
         },
+        Verb::Cutover(arguments) => held(|worker| cutover::run(arguments, worker)),
+        Verb::Rollback(arguments) => held(|worker| rollback::run(arguments, worker)),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
         Verb::Core(verb) => report(core::run(verb)).into(),

@@ -39,6 +39,7 @@ pub fn run(request: Request) -> super::Result {
         provision: request.provision,
         endpoints: request.flags.endpoints.clone(),
         evidence_dir: request.flags.evidence_dir.clone(),
+        parent: super::flags::parent(),
         dry_run: request.flags.dry_run,
         allow_writes: request.allow_writes || request.provision == Provision::Embedded,
         bootstrap: bootstrap(&request),

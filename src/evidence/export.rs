@@ -34,12 +34,22 @@ pub enum Exported {
 /// Where it can't be written, where what it would replace can't be kept, where `to` is no regular file, and where the
 /// run was a dry one and what is at `to` is not known to come of a dry run too.
 pub fn export(run: &Path, name: &str, to: &Path) -> Result<Exported, WriteError> {
+    renew(run, name, to, None)
+}
+
+/// As [`export`], for a file that this very run has exported before: where `last` stands at `to`, it is replaced and
+/// not kept.
+///
+/// # Errors
+/// As [`export`].
+pub fn renew(run: &Path, name: &str, to: &Path, last: Option<&[u8]>) -> Result<Exported, WriteError> {
     let from = run.join(name);
     let bytes = fs::read(&from).map_err(|cause| WriteError::new("read", &from, cause))?;
     let evidence = folder_of(run);
     let kept = match existing(to)? {
         None => None,
         Some(Existing::Read(there)) if there == bytes => return Ok(Exported::Same),
+        Some(Existing::Read(there)) if Some(&*there) == last => None,
         Some(there) if there.is_simulated() => None,
         Some(_) if is_simulated(&bytes) => {
             let why =
@@ -197,6 +207,21 @@ mod tests {
         assert_eq!(fs::read_to_string(&copy).unwrap(), format!("{REAL}# by hand\n"));
         assert!(copy.starts_with(desk.root.path().join("evidence/replaced")));
         assert_eq!(desk.there(), REAL.replace("true", "false"));
+    }
+
+    #[test]
+    fn a_run_replaces_its_own_file_without_keeping_it() {
+        let desk = Desk::new();
+        let run = desk.run("1", REAL);
+        export(&run, NAME, &desk.to()).unwrap();
+        let later = desk.run("1", "KAFKA_TOPIC_INIT_SUCCESS=false\n");
+        let written = renew(&later, NAME, &desk.to(), Some(REAL.as_bytes())).unwrap();
+        assert_eq!(written, Exported::Written { kept: None });
+        assert_eq!(desk.there(), "KAFKA_TOPIC_INIT_SUCCESS=false\n");
+        // Somebody else's stays, also where something of ours was there before.
+        fs::write(desk.to(), "by=hand\n").unwrap();
+        let kept = renew(&later, NAME, &desk.to(), Some(REAL.as_bytes())).unwrap();
+        assert!(matches!(kept, Exported::Written { kept: Some(_) }), "{kept:?}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The word for it in every file.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Outcome::Passed => "passed",
             Outcome::Partial => "partial",

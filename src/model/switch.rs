@@ -194,7 +194,7 @@ pub struct CommandEnded {
     /// What came of it.
     pub status: StepStatus,
     /// The exit code: the command's own; 128 + n where signal n ended it, 124 where its time was up, 127 where it
-    /// could not be started, 130 where it was ended with the run. Never 0 for a failed step.
+    /// could not be started, 130 where it was ended with the run, 125 where that could not be found out. Never 0 for a failed step.
     pub exit_code: i32,
     /// How long it took.
     pub duration_ms: f64,
@@ -268,6 +268,62 @@ pub struct SwitchMark {
     pub within_ms: f64,
 }
 
+/// The names of the marks, in the order in which they must happen.
+pub const MARKS: [&str; 3] = ["login", "settlement", "instruments"];
+
+/// Judges what a switch gate saw: login, settlement and instruments, each after the new core's start and within its
+/// time, none before the one it follows. So the stamps of the old core, or of an engine that was already up, don't
+/// pass. A stamp in whole seconds may be up to a second later than it says, and is after a start within that second.
+///
+/// # Errors
+/// What stands against it, in one line: expected and seen.
+pub fn judge_marks(core_started: Stamp, marks: &[SwitchMark]) -> Result<(), String> {
+    let names: Vec<_> = marks.iter().map(|mark| mark.name.as_str()).collect();
+    if names != MARKS {
+        return Err(format!("expected the marks {}, and saw {}", MARKS.join(", "), names.join(", ")));
+    }
+    let mut before: Option<(&SwitchMark, Stamp)> = None;
+    for mark in marks {
+        let at = judge_mark(core_started, mark)?;
+        if let Some((earlier, was)) = before.filter(|(_, was)| at < *was) {
+            let (name, first) = (&mark.name, &earlier.name);
+            return Err(format!(
+                "expected {first} before {name}, and saw {first} at {was} and {name} at {at}"
+            ));
+        }
+        before = Some((mark, at));
+    }
+    Ok(())
+}
+
+/// Judges one mark by itself: when it happened, where it is as it must be.
+///
+/// # Errors
+/// As [`judge_marks`].
+pub fn judge_mark(core_started: Stamp, mark: &SwitchMark) -> Result<Stamp, String> {
+    let (name, source, within) = (&mark.name, &mark.source, mark.within_ms / 1e3);
+    let Some(at) = mark.at else {
+        return Err(format!(
+            "expected {name} within {within} s of the new core's start, and saw none in {source}"
+        ));
+    };
+    let latest = if at.millis() % 1000 == 0 { at.millis().saturating_add(999) } else { at.millis() };
+    if latest <= core_started.millis() {
+        return Err(format!(
+            "expected {name} after the new core's start at {core_started}, and saw it at {at}: that is not the new \
+             core's ({source})"
+        ));
+    }
+    let took = at.millis().saturating_sub(core_started.millis()) as f64;
+    if took > mark.within_ms {
+        let took = took / 1e3;
+        return Err(format!(
+            "expected {name} within {within} s of the new core's start, and saw it after {took} s ({source})"
+        ));
+    }
+    Ok(at)
+}
+
 /// A run that was killed goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
@@ -282,4 +338,53 @@ pub struct Resumed {
     pub cut_off: u64,
     /// The machine it goes on on.
     pub host: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Marks at so many milliseconds after a core's start; each has 5 s.
+    fn judge(at: [Option<i64>; 3]) -> Result<(), String> {
+        let started = 1_795_376_463_120;
+        let marks = MARKS.iter().zip(at).map(|(name, at)| SwitchMark {
+            name: (*name).to_owned(),
+            at: at.map(|at| Stamp::from_millis(started + at)),
+            source: "the log".to_owned(),
+            within_ms: 5_000.0,
+        });
+        judge_marks(Stamp::from_millis(started), &marks.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn login_settlement_and_instruments_come_in_this_order_or_together() {
+        assert_eq!(judge([Some(1), Some(2), Some(5_000)]), Ok(()));
+        assert_eq!(judge([Some(7), Some(7), Some(7)]), Ok(()));
+        let told = judge([Some(300), Some(200), Some(400)]).unwrap_err();
+        assert!(told.starts_with("expected login before settlement"), "{told}");
+    }
+
+    #[test]
+    fn stamps_of_the_old_core_do_not_pass() {
+        for at in
+            [[Some(-1), Some(2), Some(3)], [Some(1), Some(2), Some(-60_000)], [Some(0), Some(1), Some(2)]]
+        {
+            let told = judge(at).unwrap_err();
+            assert!(told.contains("after the new core's start") && told.contains("the log"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_late_or_was_not_seen_does_not_pass() {
+        assert!(judge([Some(1), Some(2), Some(5_001)]).unwrap_err().contains("after 5.001 s"));
+        assert!(judge([Some(1), None, Some(3)]).unwrap_err().contains("expected settlement within 5 s"));
+        assert!(judge_marks(Stamp::from_millis(0), &[]).is_err());
+    }
+
+    #[test]
+    fn a_core_that_stamps_whole_seconds_may_log_in_within_the_second_of_its_start() {
+        // It was started at ….120 s: the whole second before that is the same one.
+        assert_eq!(judge([Some(-120), Some(880), Some(1_880)]), Ok(()));
+        assert!(judge([Some(-1_120), Some(880), Some(1_880)]).is_err());
+    }
 }

@@ -30,6 +30,8 @@ mod sampler;
 mod tcp;
 mod timescale_init;
 
+pub(crate) use command::excerpt;
+
 use crate::model::event::PlannedStep;
 use crate::model::field::Field;
 use crate::model::redact::Redactor;

@@ -129,6 +129,6 @@ impl Run {
     }
 }
 
-fn left_behind(entry: &Entry, fate: Fate, certain: bool) -> LeftBehind {
+pub(super) fn left_behind(entry: &Entry, fate: Fate, certain: bool) -> LeftBehind {
     LeftBehind { pid: entry.ident.pid.unsigned_abs(), name: entry.name.clone(), fate, certain }
 }

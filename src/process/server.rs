@@ -1,9 +1,10 @@
-//! A process that runs along: an engine. Started like a command, watched, and ended with all it started.
-//! Knows nothing of what it serves or when it is ready.
+//! A process that runs along: an engine. Started like a command, watched, and ended with all it started, or
+//! released to live on. Knows nothing of what it serves or when it is ready.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -11,20 +12,25 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::cancel::Cancel;
-use super::command::{Command, open_log};
+use super::capture::{Capture, Excerpt};
+use super::command::{Command, Fate, LeftBehind, open_log};
 use super::ending::{self, Patience};
 use super::poll::poll;
 use super::roster::{Family, Kind, ROSTER};
+use super::run::left_behind;
 use super::start::StartError;
-use super::worker::Worker;
+use super::table::Entry;
+use super::worker::{self, Worker};
 
-/// A running server. Dropping it ends it at once (KILL); [`Server::stop`] ends it in order.
+/// A running server. Dropping it ends it at once (KILL); [`Server::stop`] ends it in order, and
+/// [`Server::release`] lets it live on.
 #[derive(Debug)]
 pub struct Server {
     family: Family,
     child: Child,
     handle: OwnedFd,
     log: PathBuf,
+    released: bool,
 }
 
 /// How a server ended.
@@ -50,8 +56,21 @@ impl Command {
     /// Nothing was started, and why.
     pub fn start(&self, _worker: &Worker, log: &Path) -> Result<Server, StartError> {
         let (_, stdout, stderr) = open_log(log)?;
+        self.start_server(log, stdout, stderr)
+    }
+
+    /// As [`Command::start`], for where there is no room for a log: what it prints is lost.
+    ///
+    /// # Errors
+    /// Nothing was started, and why.
+    pub fn start_unlogged(&self, _worker: &Worker) -> Result<Server, StartError> {
+        self.start_server(Path::new("/dev/null"), Stdio::null(), Stdio::null())
+    }
+
+    fn start_server(&self, log: &Path, stdout: Stdio, stderr: Stdio) -> Result<Server, StartError> {
         let (family, started) = self.start_family(Kind::Server, stdout, stderr)?;
-        Ok(Server { family, child: started.child, handle: started.handle, log: log.to_path_buf() })
+        let (child, handle, log) = (started.child, started.handle, log.to_path_buf());
+        Ok(Server { family, child, handle, log, released: false })
     }
 }
 
@@ -63,6 +82,17 @@ impl Server {
 
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// What its log holds now.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub fn printed(&self, keep: Capture) -> io::Result<Excerpt> {
+        if self.log == Path::new("/dev/null") {
+            return Ok(Excerpt::default());
+        }
+        Excerpt::of_file(&File::open(&self.log)?, keep)
     }
 
     /// Its exit status, if it has ended.
@@ -118,6 +148,23 @@ impl Server {
         Ok(Stopped { status: self.exited()?, in_order, survivors })
     }
 
+    /// Lets it live on with all that it has started and will start, now and after the run, as what a finished step
+    /// leaves behind ([`Daemons::Release`](super::Daemons)). Gives who was released; nobody where all have ended.
+    ///
+    /// # Errors
+    /// It could not be found out who belongs to it. It is ended then: nobody may live on unseen.
+    pub fn release(mut self) -> io::Result<Vec<LeftBehind>> {
+        let members = ROSTER.members(&self.family)?;
+        let left = members.iter().map(|member| left_behind(&member.entry, Fate::Released, member.certain));
+        let left = left.collect();
+        let entries: Vec<Entry> = members.into_iter().map(|member| member.entry).collect();
+        ROSTER.release(&self.family, &entries);
+        self.released = true;
+        // What the holder can't take just now, the guard tells it at a later tick.
+        let _ = worker::tell_holder();
+        Ok(left)
+    }
+
     fn end(&mut self, patience: Patience<'_>) -> io::Result<usize> {
         let members = || Ok(ROSTER.members(&self.family)?.into_iter().map(|member| member.entry).collect());
         let survivors = ending::end(patience, members, std::thread::sleep)?;
@@ -132,6 +179,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.released {
+            // Reaped by the guard, when it ends.
+            return;
+        }
         // Nothing can be reported from here; what is still there, the end of the run ends.
         let _ = self.end(Patience { grace: Duration::ZERO, ..REST });
         let _ = self.exited();

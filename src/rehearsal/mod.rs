@@ -3,17 +3,18 @@
 
 pub mod detached;
 pub mod folder;
+pub mod parent;
 pub mod provision;
 pub mod readiness;
+pub mod record;
 mod watch;
 
 use crate::evidence::{self, Document, Exported, Outcome, RunView};
 use crate::exit;
-use crate::journal::{self, Journal};
+use crate::journal;
 use crate::model::event::{RunStarted, Sink};
 use crate::model::readiness::ReadinessPlan;
 use crate::model::redact::Redactor;
-use crate::model::time::millis;
 use crate::model::watch::WatchPlan;
 use crate::model::{Args, Clock, Endpoint, Event, RunId, Verdict};
 use crate::plan::Plan;
@@ -21,7 +22,9 @@ use crate::process::{Cancel, Worker, signals};
 use crate::runner::{self, Runner};
 use crate::service::Environment;
 use crate::service::embedded::{self, Phase, Progress};
+use parent::Parent;
 use provision::{Embedded, Provision};
+use record::{JOURNAL_ROOM, Place, Record};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,9 +32,6 @@ use std::time::Duration;
 
 /// How long services have to answer, from the start of provisioning.
 const SERVICE_DEADLINE: Duration = Duration::from_secs(90);
-
-/// What is reserved on the disk for a journal before a run begins, so that a full disk is found then.
-const JOURNAL_ROOM: u64 = 1 << 20;
 
 /// Someone who watches a run.
 pub trait Watcher: Sink + Progress + Send {}
@@ -56,6 +56,8 @@ pub struct Options {
     pub endpoints: Vec<(String, String)>,
     /// Where the run's folder goes.
     pub evidence_dir: PathBuf,
+    /// The run that this one is part of: then it is kept in that one's folder.
+    pub parent: Option<Parent>,
     /// Nothing is touched.
     pub dry_run: bool,
     /// Gates that write may do so in an environment that is attached to.
@@ -82,13 +84,9 @@ impl RehearsalError {
 /// A run that has begun.
 pub struct Rehearsal {
     runner: Runner,
-    journal: Arc<Journal>,
-    sink: Arc<Fan>,
+    record: Record,
     environment: Option<Arc<dyn Environment>>,
     cancel: Cancel,
-    clock: Clock,
-    folder: PathBuf,
-    run: RunId,
     redactor: Arc<Redactor>,
     worker: Worker,
     /// What is watched, and what came of it.
@@ -131,13 +129,11 @@ impl Rehearsal {
         });
         let installed = installed.transpose().map_err(RehearsalError::of)?;
         signals::outlive_file_limit().map_err(RehearsalError::of)?;
-        let clock = Clock::start();
-        let run = RunId::new(clock.started(), options.verb);
-        let folder = options.evidence_dir.join(run.as_str());
-        let journal = journal(&folder, clock)?;
+        let (evidence_dir, parent) = (&*options.evidence_dir, options.parent.as_ref());
+        let place = Place { evidence_dir, parent, room: JOURNAL_ROOM };
+        let record = Record::begin(options.verb, place, watcher, cancel)?;
         let redactor = Arc::new(Redactor::of_environment());
-        let sink = Arc::new(Fan { journal: Arc::clone(&journal), watcher, cancel: cancel.clone() });
-        sink.event(Event::RunStarted(Box::new(started(plan, options, &run, clock))));
+        record.event(Event::RunStarted(Box::new(started(plan, options, &record.run, record.clock))));
         let environment: Option<Arc<dyn Environment>> = match (&installed, options.dry_run) {
             (_, true) => None,
             (Some(installed), false) => {
@@ -145,7 +141,7 @@ impl Rehearsal {
                     &plan.services,
                     &options.endpoints,
                     installed,
-                    run.as_str(),
+                    record.run.as_str(),
                     worker,
                     cancel,
                 );
@@ -168,23 +164,19 @@ impl Rehearsal {
         let settings = runner::Settings {
             environment: environment.clone(),
             service_deadline: SERVICE_DEADLINE,
-            sink: sink.clone(),
+            sink: record.sink(),
             cancel: cancel.clone(),
-            clock,
-            run: run.clone(),
+            clock: record.clock,
+            run: record.run.clone(),
             redactor: Arc::clone(&redactor),
             worker,
         };
         let runner = Runner::new(plan, settings);
         Ok(Rehearsal {
             runner,
-            journal,
-            sink,
+            record,
             environment,
             cancel: cancel.clone(),
-            clock,
-            folder,
-            run,
             redactor,
             worker,
             watch: options.watch.clone(),
@@ -206,26 +198,14 @@ impl Rehearsal {
     pub fn finish(self) -> Result<Finished, RehearsalError> {
         let interrupted = self.cancel.why().map(str::to_owned);
         if let Some(by) = &interrupted {
-            self.sink.event(Event::Interrupted { by: by.clone() });
+            self.record.event(Event::Interrupted { by: by.clone() });
         }
         if let Some(environment) = &self.environment {
             environment.stop();
         }
         let (verdict, counts) = self.runner.tally();
-        let verdict = verdict.max(self.watched.unwrap_or(Verdict::Passed));
-        let duration_ms = millis(self.clock.elapsed());
-        self.sink.event(Event::RunEnded { verdict, counts, duration_ms });
-        if let Some(failure) = self.journal.failure() {
-            return Err(RehearsalError(format!(
-                "the run's journal is not whole, so nothing is proven: {failure}"
-            )));
-        }
-        self.journal.sync().map_err(RehearsalError::of)?;
-        let records = journal::read(self.journal.path()).map_err(RehearsalError::of)?;
-        let view = RunView::of(&records).map_err(RehearsalError::of)?;
-        let documents = evidence::documents(&view).map_err(RehearsalError::of)?;
-        evidence::write(&self.folder, &documents).map_err(RehearsalError::of)?;
-        Ok(Finished { records, folder: self.folder, documents, interrupted })
+        self.record.end(verdict.max(self.watched.unwrap_or(Verdict::Passed)), counts);
+        self.record.finish(interrupted)
     }
 }
 
@@ -283,18 +263,6 @@ fn refuse_writes(plan: &Plan) -> Result<(), RehearsalError> {
     )))
 }
 
-fn journal(folder: &Path, clock: Clock) -> Result<Arc<Journal>, RehearsalError> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        RehearsalError(format!(
-            "expected to make the run's folder {}: {error}; choose another with --evidence-dir",
-            folder.display()
-        ))
-    })?;
-    let journal = Journal::create(folder, clock).map_err(RehearsalError::of)?;
-    journal.reserve(JOURNAL_ROOM).map_err(RehearsalError::of)?;
-    Ok(Arc::new(journal))
-}
-
 fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStarted {
     let steps = plan.gates.iter().filter(|planned| !planned.steps.is_empty());
     let left_out = plan.gates.iter().filter(|planned| !planned.selected);
@@ -308,14 +276,14 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         dry_run: options.dry_run,
         partial: plan.partial(),
         selection: plan.selection.clone(),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: record::host(),
         started: clock.started(),
         services: plan.planned_services(),
         gates: plan.gates.iter().map(|planned| planned.gate.clone()).collect(),
         not_selected: left_out.map(|planned| planned.gate.id.clone()).collect(),
         steps: steps.map(|planned| (planned.gate.id.clone(), planned.steps.clone())).collect(),
         bootstrap: options.bootstrap.clone(),
-        parent: None,
+        parent: options.parent.as_ref().map(|parent| parent.run.clone()),
         switch: None,
         watch: options.watch.clone(),
         readiness: options.readiness.clone(),
@@ -344,28 +312,5 @@ impl Progress for Patient<'_> {
 
     fn going(&self) -> bool {
         !self.cancel.is_cancelled()
-    }
-}
-
-/// Hands each event to the journal first, and then to who watches. A journal that can't be written ends the run:
-/// what is not on record proves nothing.
-struct Fan {
-    journal: Arc<Journal>,
-    watcher: Arc<dyn Watcher + Sync>,
-    cancel: Cancel,
-}
-
-impl Sink for Fan {
-    fn event(&self, event: Event) {
-        // What changes the world is on the disk before it begins; measurements are at the run's end. A failure is
-        // remembered by the journal.
-        match &event {
-            Event::StepStarted(_) => self.journal.append_synced(&event).ok(),
-            _ => self.journal.append(&event).ok(),
-        };
-        if self.journal.failure().is_some() {
-            self.cancel.cancel("a journal that could not be written");
-        }
-        self.watcher.event(event);
     }
 }

@@ -1,7 +1,6 @@
 //! A watch as a run of its own: the services that its sources use, the watch itself, and its evidence.
 
 use super::{Options, Rehearsal, RehearsalError, Watcher, provision};
-use crate::model::event::Sink;
 use crate::model::watch::{WatchPlan, WatchVerdict};
 use crate::model::{Endpoint, Event};
 use crate::monitor;
@@ -52,17 +51,17 @@ impl Rehearsal {
         let plan =
             self.watch.clone().ok_or_else(|| RehearsalError("there is nothing to watch".to_owned()))?;
         for text in monitor::warnings(&plan) {
-            self.sink.event(Event::Warning { text });
+            self.record.event(Event::Warning { text });
         }
         let endpoints = self.endpoints(&plan);
         let verdict = monitor::watch(&monitor::Settings {
             plan: &plan,
             sources,
             endpoints: &endpoints,
-            sink: &*self.sink,
+            sink: &*self.record.sink(),
             cancel: &self.cancel,
-            clock: self.clock,
-            run: &self.run,
+            clock: self.record.clock,
+            run: &self.record.run,
             redactor: &self.redactor,
             worker: self.worker,
         })

@@ -10,7 +10,7 @@ use std::fmt::Write;
 const LAST: usize = 800;
 
 /// Head and tail of both streams; nothing where nothing was printed.
-pub(super) fn of_both(stdout: &Excerpt, stderr: &Excerpt, redactor: &Redactor) -> String {
+pub(crate) fn of_both(stdout: &Excerpt, stderr: &Excerpt, redactor: &Redactor) -> String {
     match (stdout.total(), stderr.total()) {
         (0, 0) => String::new(),
         (_, 0) => of(stdout, redactor),
@@ -23,7 +23,7 @@ pub(super) fn of_both(stdout: &Excerpt, stderr: &Excerpt, redactor: &Redactor) -
 }
 
 /// Head and tail of a stream.
-fn of(stream: &Excerpt, redactor: &Redactor) -> String {
+pub(crate) fn of(stream: &Excerpt, redactor: &Redactor) -> String {
     if stream.dropped == 0 {
         return visible(&redactor.text(&decoded(&stream.head)));
     }
@@ -35,7 +35,7 @@ fn of(stream: &Excerpt, redactor: &Redactor) -> String {
 }
 
 /// The end of what was printed, for an error: of standard error where there is any.
-pub(super) fn last_lines(stdout: &Excerpt, stderr: &Excerpt, redactor: &Redactor) -> String {
+pub(crate) fn last_lines(stdout: &Excerpt, stderr: &Excerpt, redactor: &Redactor) -> String {
     let stream = if stderr.total() > 0 { stderr } else { stdout };
     let shown = of(stream, redactor);
     let shown = shown.trim_end();

@@ -1,7 +1,7 @@
 //! A command: its exit code, how long it took, and what it printed. Its process, and all it starts, is the process
 //! module's; what its output means is said by the gate's settings.
 
-mod excerpt;
+pub(crate) mod excerpt;
 
 use super::{BadArgs, Context, Measurement, Probe, ProbeError, declared};
 use crate::model::field::{Field, FieldKind};

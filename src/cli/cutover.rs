@@ -1,0 +1,228 @@
+//! `cutproof cutover`, and what it shares with `cutproof rollback`.
+
+use super::flags;
+use super::{Display, Refusal, print};
+use crate::cutover::plan::{Prepared, Request, prepare};
+use crate::cutover::templates::Templates;
+use crate::cutover::{self, Ended, Settings, Written};
+use crate::exit;
+use crate::model::Stamp;
+use crate::model::redact::Redactor;
+use crate::model::units::parse_duration;
+use crate::process::{Cancel, Worker, signals};
+use crate::profile::Profile;
+use crate::rehearsal::provision;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the templates are, where nobody says otherwise.
+const CUTOVER_TEMPLATE: &str = "configs/ops/ctp_cutover.template.env";
+const ROLLBACK_TEMPLATE: &str = "configs/ops/ctp_rollback_drill.template.env";
+
+/// The flags of `cutover`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The cutover template [default: the profile's, else configs/ops/ctp_cutover.template.env]
+    #[arg(long, value_name = "FILE")]
+    cutover_template: Option<PathBuf>,
+    /// The cutover's evidence [default: the template's CUTOVER_EVIDENCE_OUTPUT]
+    #[arg(long, value_name = "FILE")]
+    cutover_output: Option<PathBuf>,
+    #[command(flatten)]
+    back: BackFlags,
+    /// Roll back also after a good cutover: a drill
+    #[arg(long)]
+    force_rollback: bool,
+    /// How long a step of the cutover may take [default: the profile's, else 10min]; steps of the rollback have the
+    /// rollback's limit
+    #[arg(long, value_name = "DURATION", value_parser = step_timeout)]
+    step_timeout: Option<Duration>,
+    /// Leave things as they are where SIGINT or SIGTERM ends the cutover
+    #[arg(long)]
+    no_rollback_on_interrupt: bool,
+}
+
+/// What `cutover` and `rollback` both take.
+#[derive(Debug, clap::Args)]
+pub struct BackFlags {
+    /// The rollback template [default: the profile's, else configs/ops/ctp_rollback_drill.template.env]
+    #[arg(long, value_name = "FILE")]
+    pub rollback_template: Option<PathBuf>,
+    /// The rollback's evidence [default: the template's ROLLBACK_EVIDENCE_OUTPUT]
+    #[arg(long, value_name = "FILE")]
+    pub rollback_output: Option<PathBuf>,
+    /// A profile that says how to measure: a path, or the NAME of gates/NAME.toml. Without one there is no preflight,
+    /// switch gate, readiness and watch
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<String>,
+    /// Where a service is, for this run: NAME=ADDRESS (or the variable CUTPROOF_ENDPOINT_NAME)
+    #[arg(long = "endpoint", value_name = "NAME=ADDRESS", value_parser = flags::endpoint)]
+    pub endpoints: Vec<(String, String)>,
+    /// Where the run's own folder goes
+    #[arg(long, value_name = "DIR", default_value = "evidence", env = "CUTPROOF_EVIDENCE_DIR")]
+    pub evidence_dir: PathBuf,
+    /// Do it; without this, nothing is touched
+    #[arg(long, conflicts_with = "dry_run")]
+    pub execute: bool,
+    /// Touch nothing (the default)
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Don't ask for the environment's name on a terminal; without a terminal nobody is asked
+    #[arg(long)]
+    pub yes: bool,
+}
+
+fn step_timeout(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Does what the flags say.
+pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
+    let back = &arguments.back;
+    let profile = flags::named_profile(back.profile.as_deref())?;
+    let cutover = template(&arguments.cutover_template, profile.as_ref(), CUTOVER_TEMPLATE, |settings| {
+        settings.cutover_template.as_deref()
+    });
+    let templates = Templates::read(Some(&cutover), &rollback_template(back, profile.as_ref()));
+    let templates = templates.map_err(Refusal::of)?;
+    let redactor = Arc::new(Redactor::of_environment());
+    let prepared = prepare(&Request {
+        templates: &templates,
+        profile: profile.as_ref(),
+        step_timeout: arguments.step_timeout,
+        force_rollback: arguments.force_rollback,
+        rollback_on_interrupt: !arguments.no_rollback_on_interrupt,
+        cutover_output: arguments.cutover_output.clone(),
+        rollback_output: back.rollback_output.clone(),
+        watch: None,
+        now: Stamp::now(),
+        redactor: &redactor,
+    });
+    let prepared = prepared.map_err(Refusal::of)?;
+    make("cutover", &prepared, profile.as_ref(), back, redactor, worker)
+}
+
+/// The rollback template of the flags.
+pub fn rollback_template(flags: &BackFlags, profile: Option<&Profile>) -> PathBuf {
+    template(&flags.rollback_template, profile, ROLLBACK_TEMPLATE, |settings| {
+        settings.rollback_template.as_deref()
+    })
+}
+
+/// A flag goes before the profile, and that before the runbook's path.
+fn template(
+    flag: &Option<PathBuf>,
+    profile: Option<&Profile>,
+    default: &str,
+    of_profile: fn(&crate::profile::switch::CutoverSettings) -> Option<&str>,
+) -> PathBuf {
+    let of_profile = || profile.and_then(|profile| profile.cutover.as_ref()).and_then(of_profile);
+    flag.clone().unwrap_or_else(|| PathBuf::from(of_profile().unwrap_or(default)))
+}
+
+/// Makes the run, prints the paths of its evidence, and says what came of it.
+pub fn make(
+    verb: &'static str,
+    prepared: &Prepared,
+    profile: Option<&Profile>,
+    flags: &BackFlags,
+    redactor: Arc<Redactor>,
+    worker: Worker,
+) -> super::Result {
+    let services = profile.map_or(&[][..], |profile| &profile.services);
+    let endpoints = provision::endpoints(services, &flags.endpoints).map_err(Refusal)?;
+    if flags.execute {
+        // Asked before signals are listened to: Ctrl-C ends the question, and nothing has begun.
+        if !flags.yes {
+            confirm(verb, prepared.environment())?;
+        }
+        signals::outlive_hangup().map_err(Refusal::of)?;
+    }
+    let cancel = Cancel::new().map_err(Refusal::of)?;
+    let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
+    let display = Arc::new(Display::new());
+    let ended = cutover::run(&Settings {
+        verb,
+        prepared,
+        profile,
+        endpoints,
+        started_by: None,
+        evidence_dir: flags.evidence_dir.clone(),
+        parent: flags::parent(),
+        dry_run: !flags.execute,
+        keep_daemons: true,
+        fault: None,
+        redactor,
+        worker,
+        cancel,
+        watcher: display.clone(),
+    });
+    display.finish();
+    tell(&ended.map_err(Refusal::of)?)
+}
+
+/// On a terminal the environment's name is typed. A pipeline has none, and says by its own means who may do this.
+fn confirm(verb: &str, environment: &str) -> super::Result<()> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(());
+    }
+    let mut err = std::io::stderr().lock();
+    write!(err, "{verb} of {environment}, for real. Type the environment's name to begin: ").ok();
+    err.flush().ok();
+    let mut typed = String::new();
+    stdin.lock().read_line(&mut typed).map_err(Refusal::of)?;
+    if typed.trim() == environment {
+        return Ok(());
+    }
+    Err(Refusal(format!(
+        "expected the name {environment}, and saw {:?}: nothing was begun; --yes does without",
+        typed.trim()
+    )))
+}
+
+/// The paths go to stdout, and what came of it to stderr. Both are in the evidence too: a terminal that was closed
+/// makes nothing worse.
+fn tell(ended: &Ended) -> super::Result {
+    for written in &ended.written {
+        print(&path_line(written)).ok();
+    }
+    match ended.code {
+        exit::ERROR => Err(Refusal(ended.told.clone())),
+        code => {
+            writeln!(std::io::stderr().lock(), "{}", ended.told).ok();
+            Ok(code)
+        }
+    }
+}
+
+fn path_line(written: &Written) -> String {
+    let path = written.path.display();
+    match &written.kept {
+        None => format!("{path}\n"),
+        Some(kept) => format!("{path}\n  (what it replaced is kept as {})\n", kept.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_step_that_may_take_no_time_is_refused() {
+        for bad in ["0", "0s", "-1s", "5", "soon"] {
+            assert!(step_timeout(bad).is_err(), "{bad}");
+        }
+        assert_eq!(step_timeout("90s"), Ok(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_runbooks_path() {
+        let of = |flag: Option<PathBuf>| template(&flag, None, ROLLBACK_TEMPLATE, |_| None);
+        assert_eq!(of(None), Path::new(ROLLBACK_TEMPLATE));
+        assert_eq!(of(Some("x.env".into())), Path::new("x.env"));
+    }
+}
