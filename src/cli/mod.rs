@@ -9,7 +9,9 @@ mod gates;
 mod init;
 mod rehearse;
 pub(crate) mod run;
+mod runs;
 mod schema;
+mod status;
 
 use crate::exit;
 use crate::process::Worker;
@@ -59,6 +61,8 @@ enum Verb {
     Init(init::Verb),
     /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
     Bootstrap(bootstrap::Arguments),
+    /// Show where a run stands, while it goes on, after its end, or after it was killed; reads only.
+    Status(status::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
         Verb::Engines(verb) => engines::main(verb),
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
+        Verb::Status(arguments) => report(status::run(arguments)).into(),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
     }

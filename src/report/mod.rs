@@ -2,6 +2,7 @@
 
 mod layout;
 mod plan_table;
+pub mod status;
 mod summary;
 
 pub use plan_table::plan_table;
