@@ -61,7 +61,7 @@ enum Verb {
     Init(init::Verb),
     /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
     Bootstrap(bootstrap::Arguments),
-    /// Show where a run stands, while it goes on, after its end, or after it was killed; reads only.
+    /// Show where a run stands: going on, ended, or killed; reads only.
     Status(status::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
