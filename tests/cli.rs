@@ -57,6 +57,7 @@ fn help_names_every_verb() {
       bootstrap  Bring an environment up and set it up: services, schemas, topics, connectors, health
       verify     Judge the evidence of a cutover and its rollback; reads files and nothing else
       readiness  Judge the ten service levels, measured by a profile's gates or declared by flags
+      status     Show where a run stands: going on, ended, or killed; reads only
       schema     Print the JSON Schema of profiles, for editors
       help       Print this message or the help of the given subcommand(s)
 

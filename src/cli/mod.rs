@@ -13,7 +13,9 @@ mod readiness;
 mod rehearse;
 mod rollback;
 pub(crate) mod run;
+mod runs;
 mod schema;
+mod status;
 mod verify;
 mod watch;
 mod watching;
@@ -78,6 +80,8 @@ enum Verb {
     Cutover(cutover::Arguments),
     /// Take the way back by the rollback template: seven steps on their own. A dry run unless --execute is given.
     Rollback(rollback::Arguments),
+    /// Show where a run stands: going on, ended, or killed; reads only.
+    Status(status::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         },
         Verb::Cutover(arguments) => held(|worker| cutover::run(arguments, worker)),
         Verb::Rollback(arguments) => held(|worker| rollback::run(arguments, worker)),
+        Verb::Status(arguments) => report(status::run(arguments)).into(),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
         Verb::Core(verb) => report(core::run(verb)).into(),

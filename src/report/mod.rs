@@ -2,6 +2,7 @@
 
 mod layout;
 mod plan_table;
+pub mod status;
 mod summary;
 pub mod verification;
 mod watch;

@@ -458,3 +458,48 @@ fn a_run_goes_on_in_its_own_journal_with_what_was_chosen_on_the_disk() {
     drop(resumption);
     assert_eq!(look(&folder).unwrap().start_at(Choice::Continue), Ok(StartAt::Cutover(2)));
 }
+
+/// The bytes of a journal with all of a cutover's steps and all steps back but the last.
+fn whole_night() -> Vec<u8> {
+    let root = tempfile::tempdir().unwrap();
+    let mut run = Cutover::new();
+    run.stage(Stage::Cutover).done(There, 9).begin(There, 10).end(There, 10, 1);
+    run.stage(Stage::Rollback).done(Back, 6).begin(Back, 7);
+    run.write(root.path());
+    fs::read(root.path().join(journal::FILE)).unwrap()
+}
+
+#[test]
+fn wherever_a_run_is_killed_every_step_that_had_ended_is_known_and_none_is_left_out() {
+    let bytes = whole_night();
+    let ends: Vec<_> = (1..=bytes.len()).filter(|end| bytes[end - 1] == b'\n').collect();
+    let first = ends[0];
+    // At the end of each entry, just before, just behind, and in the middle of the next.
+    let cuts = ends.iter().flat_map(|end| [end - 1, *end, end + 1, end + 60]);
+    for cut in cuts.filter(|cut| (first..=bytes.len()).contains(cut)) {
+        let records = journal::read_from(&bytes[..cut]).unwrap();
+        let count = |sequence, good: bool| {
+            let ended = records.entries.iter().filter(|record| match &record.event {
+                Event::CommandEnded(step) => {
+                    step.sequence == sequence && (step.status == StepStatus::Ok) == good
+                }
+                _ => false,
+            });
+            ended.count()
+        };
+        let standing = Standing::of(&records).unwrap();
+        let any = begun(&records).is_some();
+        let back = standing.start_at(Choice::Rollback).ok();
+        assert_eq!(back, any.then(|| StartAt::Rollback(count(Back, true))), "byte {cut}");
+        let on = standing.start_at(Choice::Continue).ok();
+        let clean = any && count(There, false) == 0;
+        assert_eq!(on, clean.then(|| StartAt::Cutover(count(There, true))), "byte {cut}");
+        let unknown = standing.unknown().map(|(_, step)| step.name.as_str());
+        let last = records.entries.iter().rev().find_map(|record| match &record.event {
+            Event::CommandStarted(step) => Some(Some(step.name.as_str())),
+            Event::CommandEnded(_) => Some(None),
+            _ => None,
+        });
+        assert_eq!(unknown, last.flatten(), "byte {cut}");
+    }
+}
