@@ -1,14 +1,15 @@
 //! `cutproof cutover`, and what it shares with `cutproof rollback`.
 
 use super::flags;
-use super::{Display, Refusal, print};
+use super::{Display, Refusal, print, resume};
 use crate::cutover::plan::{Prepared, Request, prepare};
+use crate::cutover::resume::Choice;
 use crate::cutover::templates::Templates;
 use crate::cutover::{self, Ended, Settings, Written};
 use crate::exit;
-use crate::model::Stamp;
 use crate::model::redact::Redactor;
 use crate::model::units::parse_duration;
+use crate::model::{RunId, Stamp};
 use crate::process::{Cancel, Worker, signals};
 use crate::profile::Profile;
 use crate::rehearsal::provision;
@@ -42,6 +43,17 @@ pub struct Arguments {
     /// Leave things as they are where SIGINT or SIGTERM ends the cutover
     #[arg(long)]
     no_rollback_on_interrupt: bool,
+    /// Show where a cutover or rollback stands that was killed; with --rollback or --continue, go on with it. RUN is a
+    /// run's id, the beginning of one, or its folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["execute", "dry_run", "cutover_template", "rollback_template",
+          "cutover_output", "rollback_output", "profile", "force_rollback", "step_timeout", "abandon"])]
+    resume: Option<String>,
+    /// With --resume: roll back
+    #[arg(long, requires = "resume", conflicts_with = "go_on")]
+    rollback: bool,
+    /// With --resume: go on with the cutover
+    #[arg(long = "continue", requires = "resume")]
+    go_on: bool,
 }
 
 /// What `cutover` and `rollback` both take.
@@ -69,6 +81,9 @@ pub struct BackFlags {
     /// Touch nothing (the default)
     #[arg(long)]
     pub dry_run: bool,
+    /// Begin though this run was killed and left the environment half switched: it was put in order by hand
+    #[arg(long, value_name = "RUN")]
+    pub abandon: Option<String>,
     /// Don't ask for the environment's name on a terminal; without a terminal nobody is asked
     #[arg(long)]
     pub yes: bool,
@@ -81,6 +96,14 @@ fn step_timeout(text: &str) -> Result<Duration, String> {
 /// Does what the flags say.
 pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
     let back = &arguments.back;
+    if let Some(run) = &arguments.resume {
+        let choice = match (arguments.rollback, arguments.go_on) {
+            (true, _) => Some(Choice::Rollback),
+            (false, true) => Some(Choice::Continue),
+            (false, false) => None,
+        };
+        return resume::run(run, choice, back, worker);
+    }
     let profile = flags::named_profile(back.profile.as_deref())?;
     let cutover = template(&arguments.cutover_template, profile.as_ref(), CUTOVER_TEMPLATE, |settings| {
         settings.cutover_template.as_deref()
@@ -101,7 +124,11 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         redactor: &redactor,
     });
     let prepared = prepared.map_err(Refusal::of)?;
-    make("cutover", &prepared, profile.as_ref(), back, redactor, worker)
+    make(
+        &Asked { verb: "cutover", prepared: &prepared, profile: profile.as_ref(), flags: back },
+        redactor,
+        worker,
+    )
 }
 
 /// The rollback template of the flags.
@@ -122,18 +149,36 @@ fn template(
     flag.clone().unwrap_or_else(|| PathBuf::from(of_profile().unwrap_or(default)))
 }
 
+/// What was asked for.
+pub struct Asked<'a> {
+    /// The verb.
+    pub verb: &'static str,
+    /// What will be done.
+    pub prepared: &'a Prepared,
+    /// How to measure.
+    pub profile: Option<&'a Profile>,
+    /// The flags.
+    pub flags: &'a BackFlags,
+}
+
 /// Makes the run, prints the paths of its evidence, and says what came of it.
-pub fn make(
-    verb: &'static str,
-    prepared: &Prepared,
-    profile: Option<&Profile>,
-    flags: &BackFlags,
+pub fn make(asked: &Asked<'_>, redactor: Arc<Redactor>, worker: Worker) -> super::Result {
+    let real = asked.flags.execute;
+    conduct(asked, real, redactor, worker, |settings| cutover::run(settings))
+}
+
+/// Asks the person, listens to signals, and has `work` do it.
+pub fn conduct(
+    asked: &Asked<'_>,
+    real: bool,
     redactor: Arc<Redactor>,
     worker: Worker,
+    work: impl FnOnce(&Settings<'_>) -> Result<Ended, cutover::CutoverError>,
 ) -> super::Result {
+    let Asked { verb, prepared, profile, flags } = *asked;
     let services = profile.map_or(&[][..], |profile| &profile.services);
     let endpoints = provision::endpoints(services, &flags.endpoints).map_err(Refusal)?;
-    if flags.execute {
+    if real {
         // Asked before signals are listened to: Ctrl-C ends the question, and nothing has begun.
         if !flags.yes {
             confirm(verb, prepared.environment())?;
@@ -143,7 +188,7 @@ pub fn make(
     let cancel = Cancel::new().map_err(Refusal::of)?;
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
     let display = Arc::new(Display::new());
-    let ended = cutover::run(&Settings {
+    let ended = work(&Settings {
         verb,
         prepared,
         profile,
@@ -151,8 +196,9 @@ pub fn make(
         started_by: None,
         evidence_dir: flags.evidence_dir.clone(),
         parent: flags::parent(),
-        dry_run: !flags.execute,
+        dry_run: !real,
         keep_daemons: true,
+        abandon: flags.abandon.as_deref().map(RunId::from_text),
         fault: None,
         redactor,
         worker,

@@ -11,6 +11,7 @@ mod gates;
 mod init;
 mod readiness;
 mod rehearse;
+mod resume;
 mod rollback;
 pub(crate) mod run;
 mod runs;

@@ -1,7 +1,7 @@
 //! `cutproof rollback`: the way back on its own, for the night when it is needed hours later.
 
 use super::Refusal;
-use super::cutover::{BackFlags, make, rollback_template};
+use super::cutover::{Asked, BackFlags, make, rollback_template};
 use super::flags;
 use crate::cutover::plan::{Request, prepare};
 use crate::cutover::templates::Templates;
@@ -35,5 +35,10 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         now: Stamp::now(),
         redactor: &redactor,
     });
-    make("rollback", &prepared.map_err(Refusal::of)?, profile.as_ref(), back, redactor, worker)
+    let prepared = prepared.map_err(Refusal::of)?;
+    make(
+        &Asked { verb: "rollback", prepared: &prepared, profile: profile.as_ref(), flags: back },
+        redactor,
+        worker,
+    )
 }

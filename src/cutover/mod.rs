@@ -32,7 +32,7 @@ use crate::exit;
 use crate::model::event::RunStarted;
 use crate::model::redact::Redactor;
 use crate::model::switch::{Sequence, Stage};
-use crate::model::{Args, Counts, Endpoint, Event, Stamp, Verdict};
+use crate::model::{Args, Counts, Endpoint, Event, RunId, Stamp, Verdict};
 use crate::process::{Cancel, Worker, signals};
 use crate::profile::Profile;
 use crate::rehearsal::parent::Parent;
@@ -43,8 +43,10 @@ use before::Before;
 use children::Children;
 use decide::{Back, Way};
 use exports::Exports;
+use lock::{EnvironmentLock, LockError};
 use measure::Measuring;
 use plan::Prepared;
+use resume::{Resumption, StartAt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -77,6 +79,8 @@ pub struct Settings<'a> {
     pub dry_run: bool,
     /// What steps leave running lives on after the run: it is the new core. Not so in a rehearsal.
     pub keep_daemons: bool,
+    /// A killed run whose leavings a person has put in order by hand.
+    pub abandon: Option<RunId>,
     /// The fault that a rehearsal makes on purpose.
     pub fault: Option<String>,
     /// Knows the run's secrets.
@@ -114,7 +118,8 @@ pub enum From {
 pub struct CutoverError(String);
 
 impl CutoverError {
-    fn of(error: &dyn std::fmt::Display) -> CutoverError {
+    /// From anything that says what is wrong.
+    pub fn of(error: &dyn std::fmt::Display) -> CutoverError {
         CutoverError(error.to_string())
     }
 }
@@ -148,8 +153,15 @@ pub fn run(settings: &Settings<'_>) -> Result<Ended, CutoverError> {
     let place = Place { evidence_dir, parent, room: room(settings.prepared) };
     let begun = Record::begin(settings.verb, place, Arc::clone(&settings.watcher), &settings.cancel);
     let record = begun.map_err(|error| CutoverError::of(&error))?;
-    // THE ENVIRONMENT'S LOCK IS TAKEN HERE, unless this is a dry run, and is held until the end of this function:
-    // `lock::EnvironmentLock::take(settings.prepared.environment(), &record.run)`. Nothing was run yet.
+    // Dropped last: it looks then whether the journal has its end.
+    let lock = match lock(settings, &record) {
+        Ok(lock) => lock,
+        Err(error) => {
+            record.discard();
+            return Err(CutoverError::of(&error));
+        }
+    };
+    warnings.extend(lock.as_ref().and_then(EnvironmentLock::taken_over).map(ToString::to_string));
     record.event(Event::RunStarted(Box::new(started(settings, &record))));
     for text in warnings {
         record.event(Event::Warning { text });
@@ -157,11 +169,51 @@ pub fn run(settings: &Settings<'_>) -> Result<Ended, CutoverError> {
     go(settings, record, &From::Start)
 }
 
+/// The environment, for this run alone. A rehearsal's is its own already.
+fn lock(settings: &Settings<'_>, record: &Record) -> Result<Option<EnvironmentLock>, LockError> {
+    if settings.dry_run || settings.started_by == Some(Provision::Embedded) {
+        return Ok(None);
+    }
+    let environment = settings.prepared.environment();
+    let taken = match &settings.abandon {
+        None => EnvironmentLock::take(environment, &record.run, &record.folder),
+        Some(other) => EnvironmentLock::take_abandoning(environment, &record.run, &record.folder, other),
+    };
+    taken.map(Some)
+}
+
+/// Goes on with a run that was killed, as [`resume::begin`] took it up.
+///
+/// # Errors
+/// Where its evidence could not be written.
+pub fn go_on(settings: &Settings<'_>, resumed: Resumption) -> Result<Ended, CutoverError> {
+    let Resumption { journal, clock, standing, at, lock: _lock, .. } = resumed;
+    signals::outlive_file_limit().map_err(|error| CutoverError::of(&error))?;
+    let folder = std::path::absolute(journal.path()).map_err(|error| CutoverError::of(&error))?;
+    let folder = folder.parent().map(PathBuf::from).unwrap_or_default();
+    let watcher = Arc::clone(&settings.watcher);
+    let record = Record::over(standing.run, folder, clock, Arc::new(journal), watcher, &settings.cancel);
+    let from = match at {
+        StartAt::Start => From::Cutover { step: 1 },
+        StartAt::Cutover(done) => From::Cutover { step: number(done) },
+        StartAt::Rollback(done) => From::Rollback {
+            step: number(done),
+            reason: "the run was killed, and a person chose to roll back".to_owned(),
+        },
+    };
+    go(settings, record, &from)
+}
+
+/// The number of the step behind so many that are done.
+fn number(done: usize) -> u32 {
+    u32::try_from(done).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 /// Goes on with a run from there: its beginning is on record.
 ///
 /// # Errors
 /// Where it could not be begun, or its evidence not be written.
-pub fn go(settings: &Settings<'_>, record: Record, from: &From) -> Result<Ended, CutoverError> {
+fn go(settings: &Settings<'_>, record: Record, from: &From) -> Result<Ended, CutoverError> {
     let mut flow = Flow::of(settings, &record, from)?;
     if *from == From::Start
         && !settings.dry_run

@@ -66,6 +66,12 @@ impl Record {
         Ok(Record::over(run, folder, clock, Arc::new(journal), watcher, cancel))
     }
 
+    /// Takes it back: a run that may not begin leaves nothing.
+    pub fn discard(self) {
+        // What can't be removed is an empty journal, which proves nothing.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+
     /// The record of a run whose journal is there already, and is gone on with.
     pub fn over(
         run: RunId,

@@ -69,6 +69,7 @@ fn sample(source: &str, metric: &str, value: Result<f64, &str>) -> Event {
         took_ms: 3.0,
         readings: value.ok().map(reading).into_iter().collect(),
         error: value.err().map(str::to_owned),
+        at_least: Default::default(),
     }))
 }
 
