@@ -19,6 +19,7 @@ use cutproof::monitor;
 use cutproof::probe;
 use cutproof::process::{Cancel, Worker};
 use cutproof::profile::switch::{Measure, Metric, Watch};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -76,7 +77,7 @@ fn bench(url: &str, seconds: u32) -> Fallible<()> {
     }
     if endpoints.contains_key("clickhouse") {
         let sql = "SELECT toFloat64(count()) AS delay FROM system.tables WHERE database = 'quant_hft'";
-        let with = json!({"sql": sql, "observes": [{"name": "delay", "as": "ms"}], "params": {}});
+        let with = json!({"sql": sql, "observes": {"delay": "ms"}, "params": {}});
         watch.sources.push(("clickhouse".to_owned(), measure("clickhouse_query", with, &["clickhouse"])?));
         watch.metrics.push(metric("clickhouse_ingest_delay_ms", "clickhouse", "delay", "")?);
     }
@@ -244,6 +245,10 @@ fn metric(name: &str, source: &str, value: &str, expect: &str) -> Fallible<Metri
 
 /// Makes a topic and a group that has consumed half of it, so that each sample reads the oldest record not consumed.
 fn fall_behind(address: &str) -> Fallible<()> {
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", address).create()?;
+    // Where it is there already, from a bench before, that is as good.
+    let topic = [NewTopic::new(TOPIC, 6, TopicReplication::Fixed(1))];
+    pollster::block_on(admin.create_topics(&topic, &AdminOptions::new()))?;
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", address).create()?;
     for n in 0..10 {
         producer

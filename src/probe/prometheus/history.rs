@@ -167,7 +167,7 @@ mod tests {
         let ats: Vec<u64> = (0..2000).map(|n| n * 1000).collect();
         let age = begins(&mut long, start, &ats).unwrap();
         assert!((295_000..=305_000).contains(&age), "{age}");
-        assert!(long.scrapes.len() <= PARTS as usize + 2, "{}", long.scrapes.len());
+        assert!(long.scrapes.len() <= 2 * PARTS as usize, "{}", long.scrapes.len());
     }
 
     #[test]
