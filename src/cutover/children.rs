@@ -6,7 +6,7 @@ use crate::journal::{self, End};
 use crate::model::switch::{ChildGate, ChildRun, Stage};
 use crate::rehearsal::Finished;
 use crate::rehearsal::parent::Parent;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,14 @@ use std::path::{Path, PathBuf};
 pub struct Children {
     parent: Parent,
     known: BTreeSet<String>,
+    /// Those that were seen and had not ended, with the step that started them.
+    going: BTreeMap<String, String>,
 }
 
 impl Children {
     /// The children of a run; those that are there already are known where the run goes on.
     pub fn of(parent: Parent, known: impl IntoIterator<Item = String>) -> Children {
-        Children { parent, known: known.into_iter().collect() }
+        Children { parent, known: known.into_iter().collect(), going: BTreeMap::new() }
     }
 
     /// The run that they belong to.
@@ -47,12 +49,15 @@ impl Children {
         folders.sort();
         let mut told = Vec::new();
         for folder in folders {
+            let name = folder_name(&folder).to_owned();
             let child = self.read(&folder);
-            if !last && child.as_ref().is_ok_and(|child| child.outcome == UNFINISHED) {
+            let step = self.going.entry(name.clone()).or_insert_with(|| step.to_owned()).clone();
+            // One that was begun a moment ago has no entry yet.
+            if !last && child.as_ref().map_or(true, |child| child.outcome == UNFINISHED) {
                 continue;
             }
-            self.known.insert(folder_name(&folder).to_owned());
-            told.push(child.map(|child| ChildRun { step: step.to_owned(), ..child }));
+            self.known.insert(name);
+            told.push(child.map(|child| ChildRun { step, ..child }));
         }
         told
     }

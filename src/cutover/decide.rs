@@ -90,7 +90,7 @@ pub fn told(way: &Way, back: Option<&Back>) -> String {
     let back = match back {
         None => String::new(),
         Some(Back::Good) => "rolled back".to_owned(),
-        Some(Back::Bad(why)) => format!("THE ROLLBACK IS NOT GOOD: {why}"),
+        Some(Back::Bad(why)) => format!("THE ROLLBACK FAILED: {why}"),
     };
     [there, back].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
@@ -162,6 +162,6 @@ pub(super) mod tests {
         assert!(!is_good(&Way::Red("x".to_owned()), Some(&Back::Good)));
         assert!(!is_good(&Way::Interrupted("SIGINT".to_owned()), Some(&Back::Good)));
         assert!(is_good(&Way::Back("asked".to_owned()), Some(&Back::Good)));
-        assert!(told(&Way::Red("step precheck".to_owned()), Some(&bad)).contains("NOT GOOD: late"));
+        assert!(told(&Way::Red("step precheck".to_owned()), Some(&bad)).contains("ROLLBACK FAILED: late"));
     }
 }

@@ -141,6 +141,7 @@ pub struct Ended {
 /// # Errors
 /// What does not hold before the first step. Nothing was run then.
 pub fn run(settings: &Settings<'_>) -> Result<Ended, CutoverError> {
+    signals::outlive_file_limit().map_err(|error| CutoverError::of(&error))?;
     let mut warnings = settings.prepared.warnings.clone();
     if !settings.dry_run {
         let enforce = settings.profile.and_then(|profile| profile.cutover.as_ref());
@@ -148,7 +149,6 @@ pub fn run(settings: &Settings<'_>) -> Result<Ended, CutoverError> {
         let more = precondition::check(&settings.prepared.plan, enforce);
         warnings.extend(more.map_err(|error| CutoverError::of(&error))?);
     }
-    signals::outlive_file_limit().map_err(|error| CutoverError::of(&error))?;
     let (evidence_dir, parent) = (&*settings.evidence_dir, settings.parent.as_ref());
     let place = Place { evidence_dir, parent, room: room(settings.prepared) };
     let begun = Record::begin(settings.verb, place, Arc::clone(&settings.watcher), &settings.cancel);
@@ -316,7 +316,7 @@ impl<'a> Flow<'a> {
         match stage {
             Stage::Rollback | Stage::RollbackReadiness => "not triggered".to_owned(),
             _ if alone => "this is a rollback on its own".to_owned(),
-            _ if self.settings.dry_run => "dry run".to_owned(),
+            _ if self.settings.dry_run => "not run: dry run".to_owned(),
             _ => format!("not run: {}", decide::why(way)),
         }
     }
@@ -379,7 +379,10 @@ fn finish(
         Way::NotBegun(_) => settings.cancel.why().filter(|why| *why != LOST_JOURNAL).map(str::to_owned),
         _ => None,
     };
-    let mut told = decide::told(way, back);
+    let mut told = match settings.dry_run {
+        true => "dry run: nothing was touched".to_owned(),
+        false => decide::told(way, back),
+    };
     let mut code = match interrupted.as_deref() {
         Some("SIGINT") => exit::INTERRUPTED,
         Some("SIGTERM") => exit::TERMINATED,

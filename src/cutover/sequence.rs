@@ -40,6 +40,7 @@ impl Flow<'_> {
             if cancel.is_cancelled() {
                 return End::Stopped;
             }
+            settings.worker.stand_still_if_lost();
             let (number, name) = (work.step.number, work.step.name.clone());
             self.record.event(Event::CommandStarted(CommandStarted { sequence, number, name }));
             if settings.dry_run {
@@ -55,6 +56,7 @@ impl Flow<'_> {
             }
             begun();
             let mut ended = self.stepper.run(sequence, work, cancel);
+            settings.worker.stand_still_if_lost();
             if let Some(limit) = limit {
                 let left = limit.told();
                 ended.detail =

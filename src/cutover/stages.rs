@@ -135,7 +135,7 @@ impl Flow<'_> {
             cancel,
             clock: self.record.clock,
             run: &self.record.run,
-            redactor: self.stepper.redactor(),
+            redactor: &self.settings.redactor,
             worker: self.settings.worker,
         });
         let way = match &judged {
@@ -158,7 +158,7 @@ impl Flow<'_> {
         let settings = self.settings;
         let alone = settings.prepared.plan.cutover.is_none();
         let gates = match settings.profile {
-            _ if settings.dry_run => Err("dry run".to_owned()),
+            _ if settings.dry_run => Err("not run: dry run".to_owned()),
             None => Err(NO_PROFILE.to_owned()),
             Some(profile) => gates::of_stage(profile, stage, alone)
                 .ok_or_else(|| format!("{} has no gates for it that only read", watched::name(profile))),
@@ -193,6 +193,7 @@ impl Flow<'_> {
 
     /// A stage begins; gives when.
     pub(super) fn begin(&mut self, stage: Stage, reason: &str) -> Instant {
+        self.settings.worker.stand_still_if_lost();
         self.told.insert(stage);
         self.record.event(Event::StageStarted { stage, reason: reason.to_owned() });
         Instant::now()
@@ -200,6 +201,7 @@ impl Flow<'_> {
 
     /// A stage that began has ended.
     pub(super) fn end(&mut self, stage: Stage, verdict: Verdict, reason: String, took: Duration) {
+        self.settings.worker.stand_still_if_lost();
         self.record.event(Event::StageEnded { stage, verdict, reason, duration_ms: millis(took) });
     }
 
