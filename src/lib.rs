@@ -6,9 +6,9 @@
 pub mod cli;
 pub mod condition;
 pub mod cutover;
+pub mod drill;
 pub mod evidence;
 pub mod exit;
-pub mod fault;
 pub mod harness;
 pub mod journal;
 pub mod model;

@@ -39,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
+    ("drill", &["cutover", "evidence", "process", "profile", "rehearsal", "runner", "service", "verify"]),
     (
         "rehearsal",
         &[
@@ -61,6 +62,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "condition",
             "cutover",
+            "drill",
             "evidence",
             "exit",
             "journal",

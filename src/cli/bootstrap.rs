@@ -140,7 +140,7 @@ fn bring_up(arguments: &Arguments, worker: Worker, cancel: &Cancel) -> super::Re
     rehearsal.runner().all(4);
     let finished = rehearsal.finish().map_err(Refusal::of)?;
     display.finish();
-    let to = arguments.how.output_file.clone().unwrap_or_else(|| Path::new("docs/results").join(FILE));
+    let to = arguments.how.output_file.clone().unwrap_or_else(|| flags::results().join(FILE));
     for document in finished.documents.iter().filter(|document| document.name.ends_with(".env")) {
         let evidence = match document.name.as_str() {
             FILE => to.clone(),

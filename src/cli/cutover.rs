@@ -198,6 +198,7 @@ pub fn conduct(
         parent: flags::parent(),
         dry_run: !real,
         keep_daemons: true,
+        results: None,
         abandon: flags.abandon.as_deref().map(RunId::from_text),
         fault: None,
         redactor,

@@ -121,3 +121,9 @@ pub fn endpoint(text: &str) -> Result<(String, String), String> {
         _ => Err(format!("expected NAME=ADDRESS, such as redis=127.0.0.1:6379, and saw `{text}`")),
     }
 }
+
+/// Where the runbook's files go: docs/results, or where the run says of which this is a step.
+pub fn results() -> PathBuf {
+    let named = std::env::var_os(crate::cutover::RESULTS).filter(|folder| !folder.is_empty());
+    named.map_or_else(|| PathBuf::from("docs/results"), PathBuf::from)
+}

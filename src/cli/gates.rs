@@ -57,6 +57,7 @@ pub fn run(arguments: RunArguments, worker: Worker) -> super::Result {
         provision: Provision::Attach,
         allow_writes: arguments.allow_writes,
         keep: false,
+        cutover: None,
         worker,
     })
 }

@@ -227,7 +227,7 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
     rehearsal.runner().all(1);
     let finished = rehearsal.finish().map_err(Refusal::of)?;
     display.finish();
-    let to = how.output_file.unwrap_or_else(|| Path::new("docs/results").join(init.file));
+    let to = how.output_file.unwrap_or_else(|| flags::results().join(init.file));
     let document = finished.documents.iter().find(|document| document.name == init.file);
     let document = document.ok_or_else(|| Refusal(format!("the run gave no {}", init.file)))?;
     print(&run::exported(&finished, document, &to)?)?;

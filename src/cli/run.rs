@@ -3,9 +3,11 @@
 use super::engines::{environment, leave_up};
 use super::flags::RunFlags;
 use super::{Display, Refusal};
+use crate::drill::{Drill, Fault};
 use crate::evidence::{Document, Exported};
 use crate::exit;
-use crate::model::{Args, Stamp};
+use crate::model::switch::Stage;
+use crate::model::{Args, Event, Stamp, Verdict};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
 use crate::profile::Profile;
@@ -17,6 +19,7 @@ use crate::service::embedded;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is to be run, and how.
 pub struct Request {
@@ -27,7 +30,15 @@ pub struct Request {
     pub provision: Provision,
     pub allow_writes: bool,
     pub keep: bool,
+    /// The cutover that is rehearsed when the gates have run.
+    pub cutover: Option<Cutover>,
     pub worker: Worker,
+}
+
+/// How a cutover is rehearsed.
+pub struct Cutover {
+    pub fault: Option<&'static Fault>,
+    pub watch: Option<Duration>,
 }
 
 /// Runs it, and prints the summary.
@@ -43,6 +54,8 @@ pub fn run(request: Request) -> super::Result {
         dry_run: request.flags.dry_run,
         allow_writes: request.allow_writes || request.provision == Provision::Embedded,
         bootstrap: bootstrap(&request),
+        rehearses: request.cutover.is_some(),
+        fault: request.cutover.as_ref().and_then(|cutover| cutover.fault).map(|fault| fault.name.to_owned()),
         ..Options::default()
     };
     let kept = match request.keep && request.provision == Provision::Embedded && !options.dry_run {
@@ -79,9 +92,39 @@ fn measure(request: &Request, options: &Options, cancel: &Cancel) -> super::Resu
     let rehearsal = Rehearsal::open(&request.plan, options, request.worker, cancel, display.clone())
         .map_err(Refusal::of)?;
     rehearsal.runner().all(usize::from(request.flags.jobs));
+    if let Some(cutover) = &request.cutover {
+        drill(request, cutover, &rehearsal, cancel, display.clone());
+    }
     let finished = rehearsal.finish().map_err(Refusal::of)?;
     display.finish();
     Ok(finished)
+}
+
+/// The cutover of a rehearsal: only where every gate is green, as in a real one nothing would be touched.
+fn drill(
+    request: &Request,
+    cutover: &Cutover,
+    rehearsal: &Rehearsal,
+    cancel: &Cancel,
+    watcher: Arc<Display>,
+) {
+    let Some(settings) = &request.profile.cutover else { return };
+    let (verdict, _) = rehearsal.runner().tally();
+    if verdict != Verdict::Passed {
+        let reason = "not run: a gate is not green".to_owned();
+        let (stage, verdict) = (Stage::Cutover, Verdict::Skipped);
+        return rehearsal.record().event(Event::StageEnded { stage, verdict, reason, duration_ms: 0.0 });
+    }
+    let drill = Drill {
+        profile: &request.profile,
+        settings,
+        fault: cutover.fault,
+        watch: cutover.watch,
+        worker: request.worker,
+        cancel: cancel.clone(),
+        watcher,
+    };
+    drill.run(rehearsal);
 }
 
 /// A rehearsal that sets an environment up and checks its health is a bootstrap too, and has that evidence.

@@ -40,7 +40,6 @@ use crate::rehearsal::provision::Provision;
 use crate::rehearsal::record::{self, JOURNAL_ROOM, LOST_JOURNAL, Place, Record};
 use crate::rehearsal::{Finished, Watcher};
 use before::Before;
-use children::Children;
 use decide::{Back, Way};
 use exports::Exports;
 use lock::{EnvironmentLock, LockError};
@@ -53,7 +52,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use step::Stepper;
 
+pub use children::Children;
 pub use exports::Written;
+pub use step::RESULTS;
 
 /// What one sample of a watch takes in the journal, in bytes, and what is reserved for all at most.
 const SAMPLE: f64 = 1024.0;
@@ -79,6 +80,8 @@ pub struct Settings<'a> {
     pub dry_run: bool,
     /// What steps leave running lives on after the run: it is the new core. Not so in a rehearsal.
     pub keep_daemons: bool,
+    /// Where verbs that steps call put their exports, where that is not at the runbook's paths: in a rehearsal.
+    pub results: Option<PathBuf>,
     /// A killed run whose leavings a person has put in order by hand.
     pub abandon: Option<RunId>,
     /// The fault that a rehearsal makes on purpose.
@@ -269,7 +272,7 @@ impl<'a> Flow<'a> {
         };
         let stepper = Stepper {
             folder: record.folder.clone(),
-            environment: step::environment(&record.folder, &settings.endpoints),
+            environment: step::environment(&record.folder, settings),
             keep_daemons: settings.keep_daemons,
             measuring,
             held: Mutex::default(),
@@ -354,6 +357,7 @@ fn started(settings: &Settings<'_>, record: &Record) -> RunStarted {
         switch: Some(Box::new(settings.prepared.plan.clone())),
         watch: settings.prepared.watch.clone().map(Box::new),
         readiness: None,
+        rehearses: false,
         fault: settings.fault.clone(),
     }
 }

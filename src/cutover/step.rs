@@ -1,23 +1,23 @@
 //! Runs one step: its command under `sh -c`, its output to a log of its own, and what came of it in the words of the
 //! journal. It knows neither the order of steps nor what follows from one that failed.
 
+use super::Settings;
 use super::background;
 use super::held::Held;
 use super::measure::Measuring;
 use super::plan::Work;
+use crate::model::Secret;
 use crate::model::event::StepStatus;
 use crate::model::redact::Redactor;
 use crate::model::service::variable;
 use crate::model::switch::{CommandEnded, Sequence};
 use crate::model::time::millis;
-use crate::model::{Endpoint, Secret};
 use crate::probe::excerpt;
 use crate::process::{Cancel, Capture, Command, Daemons, Excerpt, Exit, Fate, LeftBehind, Outcome, Output};
 use crate::process::{StartError, Worker};
 use crate::rehearsal::parent;
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -69,15 +69,22 @@ pub struct Came {
     pub printed: Excerpt,
 }
 
+/// The variable by which verbs are told where the runbook's files go; docs/results where it is not set.
+pub const RESULTS: &str = "CUTPROOF_RESULTS";
+
 /// The variables that each step's command is given: this program, the run, and where the services are.
-pub fn environment(folder: &Path, endpoints: &BTreeMap<String, Endpoint>) -> Vec<(OsString, OsString)> {
+pub fn environment(folder: &Path, settings: &Settings<'_>) -> Vec<(OsString, OsString)> {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).into_os_string();
     let mut variables: Vec<(OsString, OsString)> =
         vec![("CUTPROOF_RUN_FOLDER".into(), folder.clone()), (parent::VARIABLE.into(), folder)];
     if let Ok(program) = std::env::current_exe() {
         variables.push(("CUTPROOF".into(), program.into_os_string()));
     }
-    for (service, endpoint) in endpoints {
+    if let Some(results) = &settings.results {
+        let results = std::path::absolute(results).unwrap_or_else(|_| results.clone());
+        variables.push((RESULTS.into(), results.into_os_string()));
+    }
+    for (service, endpoint) in &settings.endpoints {
         let password = endpoint.password.as_ref().map(Secret::reveal);
         let parts = [
             ("ENDPOINT", Some(endpoint.address.as_str())),

@@ -78,6 +78,7 @@ impl Sample {
             switch: None,
             watch: None,
             readiness: None,
+            rehearses: false,
             fault: None,
         };
         Sample { started, events: Vec::new() }

@@ -172,6 +172,9 @@ pub struct RunStarted {
     /// What readiness is judged by, where the run measures it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness: Option<Box<ReadinessPlan>>,
+    /// A cutover is rehearsed when the gates have run; the run is worth nothing without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearses: bool,
     /// The fault that a rehearsal makes on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,

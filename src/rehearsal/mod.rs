@@ -64,6 +64,10 @@ pub struct Options {
     pub allow_writes: bool,
     /// The bootstrap's recorded settings, where the run is one.
     pub bootstrap: Args,
+    /// A cutover is rehearsed when the gates have run.
+    pub rehearses: bool,
+    /// The fault that is made in it on purpose.
+    pub fault: Option<String>,
     /// What readiness is judged by, where the run measures it.
     pub readiness: Option<Box<ReadinessPlan>>,
     /// What is watched, where the run is a watch.
@@ -185,6 +189,16 @@ impl Rehearsal {
         })
     }
 
+    /// The run's record.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The process that serves this, where the run started it.
+    pub fn pid(&self, service: &str) -> Option<u32> {
+        self.environment.as_ref()?.pid(service)
+    }
+
     /// What runs the gates.
     pub fn runner(&self) -> &Runner {
         &self.runner
@@ -287,7 +301,8 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         switch: None,
         watch: options.watch.clone(),
         readiness: options.readiness.clone(),
-        fault: None,
+        rehearses: options.rehearses,
+        fault: options.fault.clone(),
     }
 }
 

@@ -247,6 +247,10 @@ impl Environment for Embedded {
         }
     }
 
+    fn pid(&self, service: &str) -> Option<u32> {
+        self.pids().get(service).copied()
+    }
+
     fn stop(&self) {
         self.running.stop();
     }

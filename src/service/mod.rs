@@ -19,6 +19,11 @@ pub trait Environment: Sync + Send {
     /// last lines of its log.
     fn wait(&self, service: &str, deadline: Instant) -> Result<Endpoint, ServiceError>;
 
+    /// The process that serves this, where this provisioner started it.
+    fn pid(&self, _service: &str) -> Option<u32> {
+        None
+    }
+
     /// Ends what this provisioner started; afterwards `wait` fails.
     fn stop(&self);
 }

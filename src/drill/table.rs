@@ -1,6 +1,6 @@
 //! The faults that a rehearsal can make, and the end that each deserves.
 
-use super::{Deserved, Fault, Make};
+use super::fault::{Deserved, Fault, Make};
 
 /// All faults, in the order in which they are listed.
 pub const FAULTS: &[Fault] = &[

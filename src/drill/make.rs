@@ -1,7 +1,7 @@
 //! Makes a fault: some change what will be done, before it begins; the others strike while it is done. Whoever strikes
 //! stands between the run and who watches it, so that it knows when.
 
-use super::{Fault, Make};
+use super::fault::{Fault, Make};
 use crate::cutover::plan::Prepared;
 use crate::model::event::Sink;
 use crate::model::switch::{Sequence, Stage};
@@ -46,7 +46,9 @@ pub fn prepare(fault: &Fault, prepared: &mut Prepared) {
         // Our own limit, not that of the commands.
         Make::DiskFull => {
             let steps: Vec<_> = prepared.rollback.iter().map(|work| work.step.name.clone()).collect();
-            steps.iter().for_each(|step| edit(prepared, step, |line| format!("ulimit -S -f unlimited; {line}")));
+            steps
+                .iter()
+                .for_each(|step| edit(prepared, step, |line| format!("ulimit -S -f unlimited; {line}")));
         }
         Make::Core { .. } | Make::Pause(_) | Make::Kill { .. } | Make::Connector => {}
     }

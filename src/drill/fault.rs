@@ -1,11 +1,10 @@
-//! Faults that a rehearsal makes on purpose, and the end that each deserves. What came of a fault is judged by the
-//! evidence of the cutover that it struck, as anyone would read it: by what its two files say.
+//! What a fault is, how it is made, and the end that it deserves: what the two files of the cutover that it struck must
+//! say.
 
-mod table;
-
-pub use table::FAULTS;
+use super::table::FAULTS;
 
 use crate::evidence::Env;
+use crate::verify::Mode;
 use std::fmt;
 
 /// A fault.
@@ -117,6 +116,16 @@ impl Deserved {
         Deserved { restored: false, rollback_failed_step, ..Deserved::DRILL }
     }
 
+    /// What the verifier is asked about it.
+    pub fn mode(&self) -> Mode {
+        if self.switched { Mode::RollbackDrill } else { Mode::CutoverOrRollback }
+    }
+
+    /// Whether the verifier must accept it: the old core is back as it should be, and all of it is on record.
+    pub fn is_verified(&self) -> bool {
+        self.rolled_back && self.restored && self.proven
+    }
+
     /// Compares it with the two files.
     ///
     /// # Errors
@@ -142,6 +151,24 @@ impl Deserved {
             same("ROLLBACK_COMPLETED_UTC", rollback, &"");
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+    }
+}
+
+/// As a person expects it.
+impl fmt::Display for Deserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.proven {
+            return f.write_str("restored, and not proven");
+        }
+        match self.switched {
+            true => f.write_str("the switch holds")?,
+            false => write!(f, "fails at {}", self.failed_step)?,
+        }
+        match (self.rolled_back, self.restored) {
+            (false, _) => f.write_str(", and a person decides"),
+            (true, true) => f.write_str(", and the way back is good"),
+            (true, false) => write!(f, ", and the way back fails: {}", self.rollback_failed_step),
+        }
     }
 }
 

@@ -1,0 +1,190 @@
+//! A cutover in a rehearsal: the reference engine plays the old and the new core on the rehearsal's engines. A good one
+//! is followed by the way back as a drill; with a fault, the evidence must end as the fault deserves. What came of it is
+//! judged by the two files of the evidence as they are on the disk, and by the verifier that everybody uses.
+
+mod fault;
+mod make;
+mod table;
+
+pub use fault::{Deserved, Fault, Make, find};
+pub use table::FAULTS;
+
+use crate::cutover::plan::{Prepared, Request, prepare};
+use crate::cutover::templates::Templates;
+use crate::cutover::{self, Children, Settings};
+use crate::evidence::Env;
+use crate::model::redact::Redactor;
+use crate::model::switch::Stage;
+use crate::model::time::millis;
+use crate::model::{Endpoint, Event, Stamp, Verdict};
+use crate::process::{Cancel, Worker};
+use crate::profile::Profile;
+use crate::profile::switch::CutoverSettings;
+use crate::rehearsal::provision::Provision;
+use crate::rehearsal::{Rehearsal, Watcher};
+use crate::verify::{self, Level, Rules, Source};
+use make::{Saboteur, Struck};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The evidence of the rehearsed cutover, in the rehearsal's folder.
+const CUTOVER_FILE: &str = "ctp_cutover_result.env";
+const ROLLBACK_FILE: &str = "ctp_rollback_result.env";
+
+/// The exports of the steps, in the rehearsal's folder: the runbook's paths are for real runs.
+const RESULTS: &str = "results";
+
+/// The longest rollback that the verifier accepts, in seconds: the runbook's.
+const LIMIT: &str = "180";
+
+/// How a cutover is rehearsed.
+pub struct Drill<'a> {
+    /// How to measure.
+    pub profile: &'a Profile,
+    /// Where templates are, and how long the watch lasts.
+    pub settings: &'a CutoverSettings,
+    /// What goes wrong.
+    pub fault: Option<&'static Fault>,
+    /// How long the watch lasts, where that is not what the profile says.
+    pub watch: Option<Duration>,
+    /// The right to start processes.
+    pub worker: Worker,
+    /// Ends it early.
+    pub cancel: Cancel,
+    /// Who watches.
+    pub watcher: Arc<dyn Watcher + Sync>,
+}
+
+impl Drill<'_> {
+    /// Switches the rehearsal's engines to the new core and back, and puts on the rehearsal's record what came of it.
+    pub fn run(&self, rehearsal: &Rehearsal) {
+        let record = rehearsal.record();
+        let begun = Instant::now();
+        let reason = self.fault.map_or_else(String::new, |fault| format!("with the fault {}", fault.name));
+        record.event(Event::StageStarted { stage: Stage::Cutover, reason });
+        let ended = self.ended(rehearsal);
+        for child in Children::of(record.as_parent(), []).new_ones("", true) {
+            match child {
+                Ok(child) => record.event(Event::ChildRun(Box::new(child))),
+                Err(text) => record.event(Event::Warning { text }),
+            }
+        }
+        let (verdict, reason) = match ended {
+            Ok(()) => (Verdict::Passed, String::new()),
+            Err(why) => (Verdict::Failed, why),
+        };
+        let duration_ms = millis(begun.elapsed());
+        record.event(Event::StageEnded { stage: Stage::Cutover, verdict, reason, duration_ms });
+    }
+
+    /// Whether it ended as it should.
+    fn ended(&self, rehearsal: &Rehearsal) -> Result<(), String> {
+        let folder = &rehearsal.record().folder;
+        let redactor = Arc::new(Redactor::of_environment());
+        let prepared = self.prepared(folder, &redactor)?;
+        let (endpoints, pids) = services(self.profile, rehearsal)?;
+        let saboteur = self
+            .fault
+            .map(|fault| Arc::new(Saboteur::new(fault, endpoints.clone(), pids, Arc::clone(&self.watcher))));
+        let watcher: Arc<dyn Watcher + Sync> = match &saboteur {
+            Some(saboteur) => Arc::new(Struck(Arc::clone(saboteur))),
+            None => Arc::clone(&self.watcher),
+        };
+        let ended = cutover::run(&Settings {
+            verb: "cutover",
+            prepared: &prepared,
+            profile: Some(self.profile),
+            endpoints,
+            started_by: Some(Provision::Embedded),
+            evidence_dir: folder.clone(),
+            parent: Some(rehearsal.record().as_parent()),
+            dry_run: false,
+            keep_daemons: false,
+            results: Some(folder.join(RESULTS)),
+            abandon: None,
+            fault: self.fault.map(|fault| fault.name.to_owned()),
+            redactor,
+            worker: self.worker,
+            cancel: self.cancel.clone(),
+            watcher,
+        });
+        saboteur.map_or(Ok(()), |saboteur| saboteur.end())?;
+        let told = ended.map_err(|error| error.to_string())?.told;
+        if let Some(by) = self.cancel.why() {
+            return Err(format!("interrupted by {by}"));
+        }
+        let deserved = self.fault.map_or(Deserved::DRILL, |fault| fault.deserves);
+        judge(&deserved, folder).map_err(|wrong| format!("{wrong} ({told})"))
+    }
+
+    fn prepared(&self, folder: &Path, redactor: &Redactor) -> Result<Prepared, String> {
+        let template = |path: &Option<String>, key: &str| {
+            path.clone().map(PathBuf::from).ok_or_else(|| format!("expected `{key}` in [cutover]"))
+        };
+        let cutover = template(&self.settings.cutover_template, "cutover_template")?;
+        let rollback = template(&self.settings.rollback_template, "rollback_template")?;
+        let templates = Templates::read(Some(&cutover), &rollback).map_err(|error| error.to_string())?;
+        let prepared = prepare(&Request {
+            templates: &templates,
+            profile: Some(self.profile),
+            step_timeout: None,
+            force_rollback: self.fault.is_none_or(|fault| fault.deserves.switched),
+            rollback_on_interrupt: true,
+            cutover_output: Some(folder.join(CUTOVER_FILE)),
+            rollback_output: Some(folder.join(ROLLBACK_FILE)),
+            watch: Some(self.watch.unwrap_or(self.settings.rehearsal_watch)),
+            now: Stamp::now(),
+            redactor,
+        });
+        let mut prepared = prepared.map_err(|error| error.to_string())?;
+        if let Some(fault) = self.fault {
+            make::prepare(fault, &mut prepared);
+        }
+        Ok(prepared)
+    }
+}
+
+type Services = (BTreeMap<String, Endpoint>, BTreeMap<String, u32>);
+
+/// Where the services are, and their processes.
+fn services(profile: &Profile, rehearsal: &Rehearsal) -> Result<Services, String> {
+    let mut endpoints = BTreeMap::new();
+    for service in &profile.services {
+        let endpoint = rehearsal.runner().service(&service.name).map_err(|error| error.to_string())?;
+        endpoints.insert(service.name.clone(), endpoint);
+    }
+    let pids = endpoints.keys().filter_map(|name| Some((name.clone(), rehearsal.pid(name)?))).collect();
+    Ok((endpoints, pids))
+}
+
+/// Compares what the two files say with what is deserved; good ones must pass the verifier too.
+fn judge(deserved: &Deserved, folder: &Path) -> Result<(), String> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        let text = std::fs::read_to_string(&path);
+        text.map(|text| (path.display().to_string(), text)).map_err(|error| format!("{name}: {error}"))
+    };
+    let (cutover, rollback) = (read(CUTOVER_FILE)?, read(ROLLBACK_FILE)?);
+    deserved.compare(&Env::parse(&cutover.1), &Env::parse(&rollback.1))?;
+    let source = |(path, text): (String, String)| Source { path, text: Ok(text) };
+    let rules = Rules {
+        level: Level::Strict,
+        mode: deserved.mode(),
+        allow_dry_run: false,
+        max_rollback: LIMIT.parse().map_err(|_| format!("{LIMIT} is no number of seconds"))?,
+        since: None,
+    };
+    let verification = verify::verify(&source(cutover), &source(rollback), &rules);
+    let passes = verification.passed();
+    if passes == deserved.is_verified() {
+        return Ok(());
+    }
+    let found: Vec<_> =
+        verification.errors().map(|finding| format!("{}: {}", finding.code.as_str(), finding.seen)).collect();
+    Err(match passes {
+        true => "the verifier accepts what it must refuse".to_owned(),
+        false => format!("the verifier refuses what should be good: {}", found.join("; ")),
+    })
+}
