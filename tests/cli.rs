@@ -55,6 +55,7 @@ fn help_names_every_verb() {
       init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is
                  given
       bootstrap  Bring an environment up and set it up: services, schemas, topics, connectors, health
+      plan       Write the runbook's checklist from the two templates
       schema     Print the JSON Schema of profiles, for editors
       help       Print this message or the help of the given subcommand(s)
 

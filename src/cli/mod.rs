@@ -7,6 +7,7 @@ mod engines;
 mod flags;
 mod gates;
 mod init;
+mod plan;
 mod rehearse;
 pub(crate) mod run;
 mod schema;
@@ -59,6 +60,8 @@ enum Verb {
     Init(init::Verb),
     /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
     Bootstrap(bootstrap::Arguments),
+    /// Write the runbook's checklist from the two templates.
+    Plan(plan::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Verb::Engines(verb) => engines::main(verb),
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
+        Verb::Plan(arguments) => report(plan::run(&arguments)).into(),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
     }

@@ -1,5 +1,6 @@
 //! The rule that says what a run is worth. The runner's exit code and every file go by this one.
 
+use super::against::{self, Against};
 use super::view::{GateView, RunView};
 use crate::journal::End;
 use crate::model::Verdict;
@@ -69,6 +70,8 @@ pub enum Reason<'a> {
     NoGates,
     /// A required gate did not pass.
     Gate(&'a GateView<'a>),
+    /// Something of a cutover or a rollback is not as it must be.
+    Switch(Against<'a>),
     /// All gates that are recorded passed, and yet the runner ended the run with another verdict.
     EndedAs(Verdict),
 }
@@ -86,8 +89,9 @@ impl fmt::Display for Reason<'_> {
                 let (gate, verdict) = (view.gate, view.verdict);
                 write!(f, "{} {verdict}: {} ({}:{})", gate.case(), view.reason, gate.at.file, gate.at.line)
             }
+            Reason::Switch(against) => against.fmt(f),
             Reason::EndedAs(verdict) => {
-                write!(f, "the run ended as {verdict}, though all required gates on record passed")
+                write!(f, "the run ended as {verdict}, though nothing on record stands against it")
             }
         }
     }
@@ -95,23 +99,34 @@ impl fmt::Display for Reason<'_> {
 
 /// Judges a run: it passed only if it ended in order, was not interrupted, had a gate, and every required gate
 /// passed. A required gate that was skipped has not passed; only in a dry run is skipping what should happen. Gates
-/// that are not required, and those that a selection left out, don't count.
+/// that are not required, and those that a selection left out, don't count. A cutover needs no gates of its own: all
+/// its steps went well, no stage is red, and it was not rolled back but for a drill, which went well too.
 pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     let mut reasons = Vec::new();
     if run.end != End::Finished || run.ended.is_none() {
         reasons.push(Reason::NoEnd(run.end));
     }
     reasons.extend(run.interrupted.map(Reason::Interrupted));
-    if run.selected().next().is_none() {
+    let started = run.started;
+    let has_else = started.switch.is_some() || started.watch.is_some() || started.readiness.is_some();
+    if run.selected().next().is_none() && !has_else {
         reasons.push(Reason::NoGates);
     }
     let dry = run.started.dry_run;
     let stands = |gate: &&GateView<'_>| gate.gate.required && !fine(gate.verdict, dry);
     reasons.extend(run.selected().filter(stands).map(Reason::Gate));
+    if let Some(switch) = &run.switch {
+        let of_switch = against::all(run, switch).into_iter();
+        // That it was interrupted is said of the whole run.
+        let of_it = of_switch.filter(|against| !matches!(against, Against::Interrupted(_)));
+        reasons.extend(of_it.map(Reason::Switch));
+    }
+    // A cutover may have stages that it could not run, and said so.
+    let may_skip = dry || run.switch.is_some();
     if let Some(end) = run.ended
         && reasons.is_empty()
         && !run.partial()
-        && !fine(end.verdict, dry)
+        && !fine(end.verdict, may_skip)
     {
         reasons.push(Reason::EndedAs(end.verdict));
     }
@@ -126,7 +141,7 @@ pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     RunVerdict { verdict, reasons }
 }
 
-/// Whether this is what should come of a required gate.
-fn fine(verdict: Verdict, dry: bool) -> bool {
-    verdict == Verdict::Passed || (dry && verdict == Verdict::Skipped)
+/// Whether this is what should come of a required gate, or of a run.
+fn fine(verdict: Verdict, may_skip: bool) -> bool {
+    verdict == Verdict::Passed || (may_skip && verdict == Verdict::Skipped)
 }

@@ -1,6 +1,7 @@
 //! What a journal's entries say about a run, gathered once for all projections. It judges nothing but whether the
 //! entries fit each other: a journal that contradicts itself has no view.
 
+use super::switch::{self, SwitchView};
 use crate::journal::{Digest, End, Record, Records};
 use crate::model::event::{GateEnded, PlannedService, PlannedStep, RunStarted, ServiceReady, StepEnded};
 use crate::model::time::millis;
@@ -18,6 +19,8 @@ pub struct RunView<'a> {
     pub gates: Vec<GateView<'a>>,
     /// The plan's services and any other that was told of, by name.
     pub services: BTreeMap<&'a str, ServiceView<'a>>,
+    /// The cutover or rollback, where the run is one.
+    pub switch: Option<SwitchView<'a>>,
     /// By what it was told to end early.
     pub interrupted: Option<&'a str>,
     /// Its last entry, where it ended in order.
@@ -117,7 +120,8 @@ impl<'a> RunView<'a> {
     ///
     /// # Errors
     /// Where they can't all be true: no plan in the first entry, a second one, a gate that the plan does not have or
-    /// has twice, or that ends twice.
+    /// has twice, or that ends twice; a cutover's steps in another order than the plan's, or one that ends and had not
+    /// begun.
     pub fn of(records: &'a Records) -> Result<RunView<'a>, Contradiction> {
         let mut builder = Builder::of_plan(records)?;
         for record in &records.entries[1..] {
@@ -190,8 +194,11 @@ impl<'a> Builder<'a> {
         }
         let named =
             |service: &'a PlannedService| ServiceView { planned: Some(service), ..Default::default() };
+        let planned = |plan| SwitchView::planned(plan, started.dry_run, at);
+        let switch = started.switch.as_deref().map(planned).transpose();
         let view = RunView {
             started,
+            switch: switch.map_err(|what| contradiction(1, what))?,
             gates: started.gates.iter().map(|gate| GateView::planned(gate, started)).collect(),
             services: started
                 .services
@@ -209,6 +216,11 @@ impl<'a> Builder<'a> {
     }
 
     fn take(&mut self, record: &'a Record) -> Result<(), Contradiction> {
+        let of_switch = match &mut self.view.switch {
+            Some(switch) => switch.take(record),
+            None => switch::refuse(&record.event),
+        };
+        of_switch.map_err(|what| contradiction(record.seq, what))?;
         match &record.event {
             Event::RunStarted(_) => {
                 return Err(contradiction(record.seq, "the run starts a second time".to_owned()));
@@ -242,7 +254,9 @@ impl<'a> Builder<'a> {
             | Event::Resumed(_) => {}
             Event::Interrupted { by } => self.view.interrupted = Some(by),
             Event::RunEnded { verdict, counts, duration_ms } => {
-                let (verdict, counts, duration_ms, at) = (*verdict, *counts, *duration_ms, record.at);
+                // A run that was resumed has another clock, and yet no end before its steps'.
+                let at = self.view.switch.as_ref().map_or(record.at, SwitchView::latest);
+                let (verdict, counts, duration_ms) = (*verdict, *counts, *duration_ms);
                 self.view.ended = Some(RunEnd { verdict, counts, duration_ms, at });
             }
         }
@@ -288,6 +302,9 @@ impl<'a> Builder<'a> {
     fn finish(mut self) -> RunView<'a> {
         let over = self.view.ended.is_some();
         self.view.gates.iter_mut().for_each(|gate| gate.conclude(over));
+        if let Some(switch) = &mut self.view.switch {
+            switch.conclude(over);
+        }
         self.view
     }
 }

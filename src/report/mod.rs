@@ -1,8 +1,11 @@
 //! Pure renderings of what evidence says, for people. It reads no file and knows nothing of how a run is made.
 
+mod checklist;
 mod layout;
 mod plan_table;
 mod summary;
+mod switch;
 
+pub use checklist::{Checklist, checklist};
 pub use plan_table::plan_table;
 pub use summary::summary;
