@@ -58,6 +58,7 @@ fn help_names_every_verb() {
       verify     Judge the evidence of a cutover and its rollback; reads files and nothing else
       readiness  Judge the ten service levels, measured by a profile's gates or declared by flags
       status     Show where a run stands: going on, ended, or killed; reads only
+      plan       Write the runbook's checklist from the two templates
       schema     Print the JSON Schema of profiles, for editors
       help       Print this message or the help of the given subcommand(s)
 

@@ -9,6 +9,7 @@ mod engines;
 mod flags;
 mod gates;
 mod init;
+mod plan;
 mod readiness;
 mod rehearse;
 mod resume;
@@ -83,6 +84,8 @@ enum Verb {
     Rollback(rollback::Arguments),
     /// Show where a run stands: going on, ended, or killed; reads only.
     Status(status::Arguments),
+    /// Write the runbook's checklist from the two templates.
+    Plan(plan::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Verb::Cutover(arguments) => held(|worker| cutover::run(arguments, worker)),
         Verb::Rollback(arguments) => held(|worker| rollback::run(arguments, worker)),
         Verb::Status(arguments) => report(status::run(arguments)).into(),
+        Verb::Plan(arguments) => report(plan::run(&arguments)).into(),
         Verb::Schema => report(schema::run()).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
         Verb::Core(verb) => report(core::run(verb)).into(),

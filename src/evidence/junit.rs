@@ -6,6 +6,7 @@
 //! GitLab refuses files above 30 MB. A run that would make more keeps every case's verdict as long as it can, gives
 //! up texts first and passed cases next, and says in the file that it did.
 
+use super::junit_switch;
 use super::text::{cdata, cut, cut_middle, visible};
 use super::verdict::{Reason, verdict};
 use super::view::{GateView, RunView};
@@ -15,14 +16,14 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The longest message, in characters: GitHub's annotations hold no more.
-const MESSAGE: usize = 4_096;
+pub(super) const MESSAGE: usize = 4_096;
 /// The longest text of a case that did not pass, in characters.
-const TEXT: usize = 12_000;
+pub(super) const TEXT: usize = 12_000;
 /// The longest excerpt, in characters; of a case that passed, Jenkins keeps 1,000.
-const EXCERPT: usize = 8_000;
-const EXCERPT_OF_PASS: usize = 1_000;
+pub(super) const EXCERPT: usize = 8_000;
+pub(super) const EXCERPT_OF_PASS: usize = 1_000;
 /// The longest path, in characters.
-const FILE: usize = 500;
+pub(super) const FILE: usize = 500;
 /// What is written at most, in bytes, and how much of that is kept for what is not cases.
 const LIMIT: usize = 29_000_000;
 const FRAME: usize = 20_000;
@@ -42,10 +43,16 @@ pub fn junit(run: &RunView<'_>) -> Result<Vec<u8>, JunitError> {
     junit_within(run, LIMIT)
 }
 
-fn junit_within(run: &RunView<'_>, limit: usize) -> Result<Vec<u8>, JunitError> {
+pub(super) fn junit_within(run: &RunView<'_>, limit: usize) -> Result<Vec<u8>, JunitError> {
     let names = Names::of(run);
-    let Cases { mut by_phase, left_out } = Cases::of(run, &names, limit);
+    let room = limit.saturating_sub(FRAME);
+    let (stages, mut left_out, room) = junit_switch::cases(run, &names, room);
+    let Cases { mut by_phase, left_out: gates_left_out } = Cases::of(run, &names, room);
+    left_out.extend(gates_left_out);
     let mut report = Report::new();
+    for (stage, cases) in stages {
+        report.add_testsuite(names.suite(run, stage.as_str(), cases));
+    }
     for phase in Phase::ALL {
         let cases = std::mem::take(&mut by_phase[phase as usize]);
         if !cases.is_empty() {
@@ -63,7 +70,7 @@ fn junit_within(run: &RunView<'_>, limit: usize) -> Result<Vec<u8>, JunitError> 
 }
 
 /// The parts of names that all cases share.
-struct Names {
+pub(super) struct Names {
     environment: String,
     dotted: String,
     mark: &'static str,
@@ -83,7 +90,7 @@ impl Names {
         Names { dotted: environment.chars().map(word).collect(), environment, mark }
     }
 
-    fn class(&self, part: &str) -> String {
+    pub(super) fn class(&self, part: &str) -> String {
         format!("cutproof.{}.{part}", self.dotted)
     }
 
@@ -107,7 +114,7 @@ fn moment(millis: i64) -> OffsetDateTime {
 }
 
 /// A duration that can be summed up over any number of cases.
-fn time(millis: f64) -> Duration {
+pub(super) fn time(millis: f64) -> Duration {
     let micros = if millis.is_finite() { (millis * 1e3).clamp(0.0, 1e15) } else { 0.0 };
     Duration::microseconds(micros as i64)
 }
@@ -120,8 +127,7 @@ struct Cases {
 }
 
 impl Cases {
-    fn of(run: &RunView<'_>, names: &Names, limit: usize) -> Cases {
-        let room = limit.saturating_sub(FRAME);
+    fn of(run: &RunView<'_>, names: &Names, room: usize) -> Cases {
         let (kept, left_out, mut room) = keep(run, names, room);
         let mut by_phase: [Vec<TestCase>; Phase::ALL.len()] = Default::default();
         for (gate, least) in run.gates.iter().zip(kept).filter_map(|(gate, kept)| Some((gate, kept?))) {
@@ -183,25 +189,24 @@ fn result(gate: &GateView<'_>) -> TestResult {
         let text = cdata(&text(gate, &message)).into_owned();
         (message, Some(text))
     };
-    let type_ = |name: &str| name.to_owned();
     match gate.verdict {
         Verdict::Passed => TestResult::Success,
-        Verdict::Failed => {
+        verdict => {
             let (message, cause) = because(gate);
-            TestResult::Failure { type_: type_("GateFailed"), message, cause }
+            of_verdict("Gate", verdict, message, cause)
         }
-        Verdict::Error => {
-            let (message, cause) = because(gate);
-            TestResult::Error { type_: type_("GateError"), message, cause }
-        }
-        Verdict::Inconclusive => {
-            let (message, cause) = because(gate);
-            TestResult::Error { type_: type_("GateInconclusive"), message, cause }
-        }
-        Verdict::Skipped => {
-            let (message, cause) = because(gate);
-            TestResult::SkippedWithCause { type_: type_("GateSkipped"), message, cause }
-        }
+    }
+}
+
+/// What a verdict is in JUnit; `what` was judged: a gate, a step, a stage.
+pub(super) fn of_verdict(what: &str, verdict: Verdict, message: String, cause: Option<String>) -> TestResult {
+    let type_ = |word: &str| format!("{what}{word}");
+    match verdict {
+        Verdict::Passed => TestResult::Success,
+        Verdict::Failed => TestResult::Failure { type_: type_("Failed"), message, cause },
+        Verdict::Error => TestResult::Error { type_: type_("Error"), message, cause },
+        Verdict::Inconclusive => TestResult::Error { type_: type_("Inconclusive"), message, cause },
+        Verdict::Skipped => TestResult::SkippedWithCause { type_: type_("Skipped"), message, cause },
     }
 }
 
@@ -244,7 +249,7 @@ pub fn stack(file: &str, line: usize) -> String {
     format!("{package}({name}:{line})")
 }
 
-fn without_texts(mut case: TestCase) -> TestCase {
+pub(super) fn without_texts(mut case: TestCase) -> TestCase {
     case.system_out = None;
     match &mut case.result {
         TestResult::Failure { message, cause, .. }
@@ -264,7 +269,7 @@ const RESULT: usize = r#"<failure type="GateInconclusive" message=""><![CDATA[]]
 const OUTPUT: usize = "<system-out><![CDATA[]]></system-out>".len();
 
 /// At least as many bytes as a case takes in the file.
-fn written_size(case: &TestCase) -> usize {
+pub(super) fn written_size(case: &TestCase) -> usize {
     let result = match &case.result {
         TestResult::Failure { message, cause, .. }
         | TestResult::Error { message, cause, .. }
@@ -311,16 +316,25 @@ fn about_run(run: &RunView<'_>, names: &Names, left_out: Vec<(Verdict, usize)>) 
         case
     };
     let verdict = verdict(run);
-    let is_red =
-        |reason: &Reason<'_>| matches!(reason, Reason::Gate(gate) if gate.verdict > Verdict::Skipped);
+    let is_red = |reason: &Reason<'_>| match reason {
+        Reason::Gate(gate) => gate.verdict > Verdict::Skipped,
+        Reason::Switch(against) => against.is_red(),
+        _ => false,
+    };
     let red = verdict.reasons.iter().any(is_red);
-    let hidden = verdict.reasons.iter().filter(|reason| !(red && matches!(reason, Reason::Gate(_))));
+    let of_case = |reason: &Reason<'_>| matches!(reason, Reason::Gate(_) | Reason::Switch(_));
+    let hidden = verdict.reasons.iter().filter(|reason| !(red && of_case(reason)));
     let mut cases = Vec::new();
     let reasons: Vec<_> = hidden.take(20).map(Reason::to_string).collect();
     if !reasons.is_empty() {
         cases.push(error("verdict", format!("the run is {}: {}", verdict.verdict, reasons.join("; "))));
     }
-    for (verdict, count) in left_out {
+    for verdict in Verdict::ALL.into_iter().rev() {
+        let of_it = left_out.iter().filter(|(of, _)| *of == verdict);
+        let count: usize = of_it.map(|(_, count)| count).sum();
+        if count == 0 {
+            continue;
+        }
         let name = format!("left-out-{verdict}");
         let message =
             format!("{count} gates that {verdict} are not listed: this report is at its size limit");

@@ -22,6 +22,8 @@ pub(super) struct Step {
     pub name: String,
     pub status: StepStatus,
     pub duration_ms: f64,
+    /// Only a cutover's and a rollback's steps have one.
+    pub exit_code: Option<i32>,
     pub command: String,
     pub detail: String,
 }
@@ -33,6 +35,7 @@ impl Step {
             name: name.to_owned(),
             status: StepStatus::Failed,
             duration_ms: 0.0,
+            exit_code: None,
             command: command.to_owned(),
             detail: detail.to_owned(),
         }
@@ -75,6 +78,9 @@ impl Listing {
             env.set(format!("STEP_{n}_NAME"), &step.name);
             env.set(format!("STEP_{n}_STATUS"), step.status.as_str());
             env.set(format!("STEP_{n}_DURATION_MS"), whole_millis(step.duration_ms));
+            if let Some(code) = step.exit_code {
+                env.set(format!("STEP_{n}_EXIT_CODE"), code);
+            }
             env.set(format!("STEP_{n}_COMMAND"), &step.command);
         }
     }
@@ -174,7 +180,7 @@ fn recorded(run: &RunView<'_>, gate: &GateView<'_>, step: &StepView<'_>) -> Step
     };
     let command = if ended.command.is_empty() { command } else { &ended.command };
     let (name, command, duration_ms) = (step.name.to_owned(), command.to_owned(), ended.duration_ms);
-    Step { name, status, duration_ms, command, detail }
+    Step { name, status, duration_ms, exit_code: None, command, detail }
 }
 
 /// Whole milliseconds, cut off and not rounded, so that steps never add up to more than the whole.

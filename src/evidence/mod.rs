@@ -1,34 +1,48 @@
 //! Everything that is written about a run, derived from its journal: pure, versioned projections, and how they get
 //! to the disk. A projection never knows more than the journal, and where the journal is silent it is not green.
 
+mod against;
 mod bootstrap;
+mod claim;
 mod env;
 mod export;
 mod inits;
 mod junit;
+mod junit_switch;
 mod listing;
 mod readiness;
 mod summary;
+mod summary_switch;
 mod switch;
+mod switch_env;
 pub mod text;
 mod verdict;
 mod view;
 pub mod watch;
 mod write;
 
+pub use against::Against;
+pub use claim::Claim;
 pub use env::{Entry, Env, Stray};
 pub use export::{Exported, export, renew};
 pub use inits::VERSION as ENV_VERSION;
 pub use junit::{JunitError, junit, stack};
 pub use readiness::{FILE as READINESS_FILE, Sli, VERSION as READINESS_VERSION, slis};
 pub use summary::{VERSION as SUMMARY_VERSION, summary};
-pub use switch::{CUTOVER_FILE, ROLLBACK_FILE, switch_documents};
+pub use switch::{CommandView, SequenceView, StageView, SwitchView};
+pub use switch_env::{CUTOVER_FILE, ROLLBACK_FILE, documents as switch_documents};
 pub use verdict::{Outcome, Reason, RunVerdict, verdict};
 pub use view::{Contradiction, GateView, RunEnd, RunView, ServiceState, ServiceView, StepView};
-pub use write::{WriteError, write};
+pub use write::{WriteError, place, write};
 
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod sample_switch;
+#[cfg(test)]
+mod switch_tests;
+#[cfg(test)]
+mod switch_walk_tests;
 #[cfg(test)]
 mod tests;
 
@@ -41,8 +55,8 @@ pub struct Document {
     pub bytes: Vec<u8>,
 }
 
-/// All files that this run's journal gives: the `.env` files of its inits and its bootstrap, `ctp_readiness.json`,
-/// `watch.csv` and `watch.json` of its watch, `junit.xml` and `summary.json`.
+/// All files that this run's journal gives: the `.env` files of its inits, its bootstrap, its cutover and its
+/// rollback, `ctp_readiness.json`, `watch.csv` and `watch.json` of its watch, `junit.xml` and `summary.json`.
 ///
 /// # Errors
 /// Where one of them could not be put together; that is a fault of cutproof.
@@ -50,6 +64,7 @@ pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     let mut documents: Vec<_> = bootstrap::document(run).into_iter().collect();
     documents.extend(inits::documents(run));
     documents.extend(readiness::document(run)?);
+    documents.extend(switch_documents(run));
     documents.push(Document { name: "junit.xml".to_owned(), bytes: junit(run)? });
     documents.extend(watch::documents(run)?);
     documents.push(Document { name: "summary.json".to_owned(), bytes: summary(run)? });

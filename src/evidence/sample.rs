@@ -10,6 +10,7 @@ use crate::model::{
     ServiceKind, Stamp, Verdict,
 };
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) fn id(text: &str) -> GateId {
@@ -52,7 +53,9 @@ pub(crate) fn observation(name: &str, reading: Reading) -> Observation {
 /// A run that is put together event by event.
 pub(crate) struct Sample {
     pub started: RunStarted,
-    events: Vec<Event>,
+    pub events: Vec<Event>,
+    /// By how much the clock moves before an event, besides the 100 ms between any two, by its place.
+    pub pauses: BTreeMap<usize, i64>,
 }
 
 impl Sample {
@@ -81,7 +84,7 @@ impl Sample {
             rehearses: false,
             fault: None,
         };
-        Sample { started, events: Vec::new() }
+        Sample { started, events: Vec::new(), pauses: BTreeMap::new() }
     }
 
     pub fn service(&mut self, name: &str, kind: ServiceKind, stands_for: Option<&str>) -> &mut Self {
@@ -93,6 +96,12 @@ impl Sample {
     pub fn plan_steps(&mut self, gate: &str, names: &[&str]) -> &mut Self {
         let step = |name: &&str| PlannedStep { name: (*name).to_owned(), command: format!("do {name}") };
         self.started.steps.insert(id(gate), names.iter().map(step).collect());
+        self
+    }
+
+    /// So many milliseconds pass before the next event.
+    pub fn pause(&mut self, millis: i64) -> &mut Self {
+        *self.pauses.entry(self.events.len()).or_default() += millis;
         self
     }
 
@@ -200,7 +209,10 @@ impl Sample {
     pub fn records(&self) -> Records {
         let start = Event::RunStarted(Box::new(self.started.clone()));
         let events = std::iter::once(start).chain(self.events.iter().cloned());
-        let at = |seq: u64| Stamp::from_millis(1_795_376_463_120 + 100 * (seq as i64 - 1));
+        let paused = |seq: u64| self.pauses.range(..(seq as usize).saturating_sub(1)).map(|(_, pause)| pause);
+        let at = |seq: u64| {
+            Stamp::from_millis(1_795_376_463_120 + 100 * (seq as i64 - 1) + paused(seq).sum::<i64>())
+        };
         let entries: Vec<_> =
             (1..).zip(events).map(|(seq, event)| Record { seq, at: at(seq), event }).collect();
         let ended = matches!(entries.last().map(|record| &record.event), Some(Event::RunEnded { .. }));

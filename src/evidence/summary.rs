@@ -1,5 +1,6 @@
 //! `summary.json`: what came of a run, for programs that don't want to read a journal.
 
+use super::summary_switch::Switch;
 use super::verdict::{Outcome, verdict};
 use super::view::{GateView, RunView, ServiceState, ServiceView};
 use crate::model::event::FileDigest;
@@ -37,6 +38,8 @@ struct Summary<'a> {
     counts: Totals,
     gates: Sequence<'a, GateView<'a>, Gate<'a>>,
     services: Vec<Service<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    switch: Option<Switch<'a>>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +132,7 @@ pub fn summary(run: &RunView<'_>) -> Result<Vec<u8>, serde_json::Error> {
         counts: Totals { total: by_verdict.total(), by_verdict, not_selected },
         gates: Sequence(&run.gates, gate),
         services: run.services.iter().map(|(name, view)| service(name, view)).collect(),
+        switch: run.switch.as_ref().map(|switch| Switch::of(run, switch)),
     };
     let mut bytes = serde_json::to_vec_pretty(&summary)?;
     bytes.push(b'\n');

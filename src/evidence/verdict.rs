@@ -1,5 +1,6 @@
 //! The rule that says what a run is worth. The runner's exit code and every file go by this one.
 
+use super::against::{self, Against};
 use super::readiness::slis;
 use super::view::{GateView, RunView};
 use crate::journal::End;
@@ -77,6 +78,10 @@ pub enum Reason<'a> {
     NoLevels,
     /// The watch is not what it should be.
     Watch(&'a str),
+    /// The rehearsed cutover did not end as it must.
+    Rehearsed(&'a str),
+    /// Something of a cutover or a rollback is not as it must be.
+    Switch(Against<'a>),
     /// All gates that are recorded passed, and yet the runner ended the run with another verdict.
     EndedAs(Verdict),
 }
@@ -96,9 +101,11 @@ impl fmt::Display for Reason<'_> {
             }
             Reason::Unhealthy(told) => f.write_str(told),
             Reason::NoLevels => f.write_str("no service level was judged, and that proves nothing"),
+            Reason::Rehearsed(why) => write!(f, "the rehearsed cutover: {why}"),
             Reason::Watch(why) => f.write_str(why),
+            Reason::Switch(against) => against.fmt(f),
             Reason::EndedAs(verdict) => {
-                write!(f, "the run ended as {verdict}, though all required gates on record passed")
+                write!(f, "the run ended as {verdict}, though nothing on record stands against it")
             }
         }
     }
@@ -107,7 +114,8 @@ impl fmt::Display for Reason<'_> {
 /// Judges a run: it passed only if it ended in order, was not interrupted, had a gate, every required gate passed, and
 /// every service level is healthy where readiness is measured. A required gate that was skipped has not passed; only
 /// in a dry run is skipping what should happen. Gates that are not required, and those that a selection left out, don't
-/// count. A run that judges readiness, is a cutover or has a watch needs no gate.
+/// count. A run that judges readiness, is a cutover or has a watch needs no gate. Of a cutover all steps went well, no
+/// stage is red, and it was not rolled back but for a drill, which went well too.
 pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     let mut reasons = Vec::new();
     if run.end != End::Finished || run.ended.is_none() {
@@ -123,11 +131,20 @@ pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     let stands = |gate: &&GateView<'_>| gate.gate.required && !fine(gate.verdict, dry);
     reasons.extend(run.selected().filter(stands).map(Reason::Gate));
     reasons.extend(unhealthy(run));
+    reasons.extend(rehearsed(run).map(Reason::Rehearsed));
     reasons.extend(run.watch.as_ref().and_then(|watch| watch.against(run.started)).map(Reason::Watch));
+    if let Some(switch) = &run.switch {
+        let of_switch = against::all(run, switch).into_iter();
+        // That it was interrupted is said of the whole run.
+        let of_it = of_switch.filter(|against| !matches!(against, Against::Interrupted(_)));
+        reasons.extend(of_it.map(Reason::Switch));
+    }
+    // A cutover may have stages that it could not run, and said so.
+    let may_skip = dry || run.switch.is_some();
     if let Some(end) = run.ended
         && reasons.is_empty()
         && !run.partial()
-        && !fine(end.verdict, dry)
+        && !fine(end.verdict, may_skip)
     {
         reasons.push(Reason::EndedAs(end.verdict));
     }
@@ -154,7 +171,17 @@ fn unhealthy<'a>(run: &RunView<'_>) -> Vec<Reason<'a>> {
     stands.map(|sli| Reason::Unhealthy(sli.told())).collect()
 }
 
-/// Whether this is what should come of a required gate.
-fn fine(verdict: Verdict, dry: bool) -> bool {
-    verdict == Verdict::Passed || (dry && verdict == Verdict::Skipped)
+/// What stands against the cutover of a rehearsal that was to have one.
+fn rehearsed<'a>(run: &RunView<'a>) -> Option<&'a str> {
+    match run.rehearsed {
+        Some((Verdict::Passed, _)) => None,
+        Some((_, "")) => Some("the rehearsed cutover is not good, and nothing says why"),
+        Some((_, reason)) => Some(reason),
+        None => run.started.rehearses.then_some("no cutover was rehearsed, though one was to be"),
+    }
+}
+
+/// Whether this is what should come of a required gate, or of a run.
+fn fine(verdict: Verdict, may_skip: bool) -> bool {
+    verdict == Verdict::Passed || (may_skip && verdict == Verdict::Skipped)
 }

@@ -1,9 +1,11 @@
 //! What a journal's entries say about a run, gathered once for all projections. It judges nothing but whether the
 //! entries fit each other: a journal that contradicts itself has no view.
 
+use super::switch::{self, SwitchView};
 use super::watch::WatchView;
 use crate::journal::{Digest, End, Record, Records};
 use crate::model::event::{GateEnded, PlannedService, PlannedStep, RunStarted, ServiceReady, StepEnded};
+use crate::model::switch::Stage;
 use crate::model::time::millis;
 use crate::model::{Counts, Event, Gate, GateId, Stamp, Verdict};
 use std::borrow::Cow;
@@ -21,6 +23,10 @@ pub struct RunView<'a> {
     pub services: BTreeMap<&'a str, ServiceView<'a>>,
     /// Its watch, where it planned one.
     pub watch: Option<WatchView<'a>>,
+    /// The cutover or rollback, where the run is one.
+    pub switch: Option<SwitchView<'a>>,
+    /// The cutover that a rehearsal has made, and why it is what it is; empty for a plain pass.
+    pub rehearsed: Option<(Verdict, &'a str)>,
     /// By what it was told to end early.
     pub interrupted: Option<&'a str>,
     /// Its last entry, where it ended in order.
@@ -120,7 +126,8 @@ impl<'a> RunView<'a> {
     ///
     /// # Errors
     /// Where they can't all be true: no plan in the first entry, a second one, a gate that the plan does not have or
-    /// has twice, or that ends twice.
+    /// has twice, or that ends twice; a cutover's steps in another order than the plan's, or one that ends and had not
+    /// begun.
     pub fn of(records: &'a Records) -> Result<RunView<'a>, Contradiction> {
         let mut builder = Builder::of_plan(records)?;
         for record in &records.entries[1..] {
@@ -193,8 +200,11 @@ impl<'a> Builder<'a> {
         }
         let named =
             |service: &'a PlannedService| ServiceView { planned: Some(service), ..Default::default() };
+        let planned = |plan| SwitchView::planned(plan, started.dry_run, at);
+        let switch = started.switch.as_deref().map(planned).transpose();
         let view = RunView {
             started,
+            switch: switch.map_err(|what| contradiction(1, what))?,
             gates: started.gates.iter().map(|gate| GateView::planned(gate, started)).collect(),
             services: started
                 .services
@@ -202,6 +212,7 @@ impl<'a> Builder<'a> {
                 .map(|(name, service)| (name.as_str(), named(service)))
                 .collect(),
             watch: started.watch.as_deref().map(WatchView::of_plan),
+            rehearsed: None,
             interrupted: None,
             ended: None,
             end: records.end,
@@ -214,6 +225,11 @@ impl<'a> Builder<'a> {
 
     fn take(&mut self, record: &'a Record) -> Result<(), Contradiction> {
         self.watch(record)?;
+        let of_switch = match &mut self.view.switch {
+            Some(switch) => switch.take(record),
+            None => self.rehearsed(&record.event),
+        };
+        of_switch.map_err(|what| contradiction(record.seq, what))?;
         match &record.event {
             Event::RunStarted(_) => {
                 return Err(contradiction(record.seq, "the run starts a second time".to_owned()));
@@ -247,7 +263,9 @@ impl<'a> Builder<'a> {
             | Event::Resumed(_) => {}
             Event::Interrupted { by } => self.view.interrupted = Some(by),
             Event::RunEnded { verdict, counts, duration_ms } => {
-                let (verdict, counts, duration_ms, at) = (*verdict, *counts, *duration_ms, record.at);
+                // A run that was resumed has another clock, and yet no end before its steps'.
+                let at = self.view.switch.as_ref().map_or(record.at, SwitchView::latest);
+                let (verdict, counts, duration_ms) = (*verdict, *counts, *duration_ms);
                 self.view.ended = Some(RunEnd { verdict, counts, duration_ms, at });
             }
         }
@@ -263,6 +281,22 @@ impl<'a> Builder<'a> {
             (None, _) => {}
         }
         Ok(())
+    }
+
+    /// A stage of a rehearsal is its cutover, which is a run of its own; no other run without steps has any.
+    fn rehearsed(&mut self, event: &'a Event) -> Result<(), String> {
+        match event {
+            Event::StageStarted { stage: Stage::Cutover, .. } if self.view.started.rehearses => Ok(()),
+            Event::StageEnded { stage: Stage::Cutover, verdict, reason, .. }
+                if self.view.started.rehearses =>
+            {
+                match self.view.rehearsed.replace((*verdict, reason)) {
+                    None => Ok(()),
+                    Some(_) => Err("the rehearsed cutover ends twice".to_owned()),
+                }
+            }
+            event => switch::refuse(event),
+        }
     }
 
     fn service(&mut self, name: &'a str, state: ServiceState<'a>) {
@@ -306,6 +340,9 @@ impl<'a> Builder<'a> {
         self.view.gates.iter_mut().for_each(|gate| gate.conclude(over));
         if let Some(watch) = &mut self.view.watch {
             watch.conclude();
+        }
+        if let Some(switch) = &mut self.view.switch {
+            switch.conclude(over);
         }
         self.view
     }

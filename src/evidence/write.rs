@@ -46,6 +46,28 @@ pub fn write(dir: &Path, documents: &[Document]) -> Result<Vec<PathBuf>, WriteEr
     Ok(paths)
 }
 
+/// Puts a file at a path that a person gave, and returns when it is on the disk. Its folder is made where it is not
+/// there.
+///
+/// # Errors
+/// Where it can't be written, and where what is there is no regular file. What was there is then as it was before.
+pub fn place(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => {
+            let cause = io::Error::other("expected a regular file or nothing there");
+            return Err(WriteError::new("replace", path, cause));
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(WriteError::new("replace", path, error));
+        }
+        _ => {}
+    }
+    let folder = folder_of(path);
+    make_folder(folder)?;
+    put(path, bytes)?;
+    sync_folder(folder)
+}
+
 /// Puts a file in place under another name, syncs it, and renames it. The folder is the caller's to sync.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let failed = |cause| WriteError::new("write", path, cause);

@@ -2,18 +2,23 @@
 //! is not green comes before what is, and the verdict stands in the last line.
 
 use super::layout::{Line, Style, WIDTH, columns, fit, pack, pad, wrap};
+use super::switch;
 use crate::evidence::text::visible;
 use crate::evidence::{GateView, Outcome, Reason, RunVerdict, RunView, ServiceState, verdict};
 use crate::model::{Observation, Reading, Verdict};
 use std::path::Path;
 
 /// A screen's lines but one, in which the shell asks for the next command.
-const HEIGHT: usize = 23;
+pub(super) const HEIGHT: usize = 23;
 
 /// The summary of a run whose evidence is in `folder`. Only that path may be wider than the screen: a path that is
 /// cut can't be copied.
 pub fn summary(run: &RunView<'_>, folder: &Path, colour: bool) -> String {
     let judged = verdict(run);
+    if let Some(switch) = &run.switch {
+        let lines = std::iter::once(header(run)).chain(switch::summary(run, switch, &judged, folder));
+        return lines.map(|line| line.paint(colour) + "\n").collect();
+    }
     let head = header(run);
     let mut tail = services(run);
     tail.extend(run_reasons(&judged));
@@ -222,7 +227,7 @@ fn run_reasons(judged: &RunVerdict<'_>) -> Vec<Line> {
     of_run.map(|reason| Line::new(Style::Bad, fit(&format!("! {reason}"), WIDTH))).collect()
 }
 
-fn evidence(folder: &Path) -> Line {
+pub(super) fn evidence(folder: &Path) -> Line {
     let folder = folder.display().to_string();
     let line = format!("evidence  {}", visible(&folder));
     let files = "  (junit.xml, summary.json)";
@@ -275,7 +280,7 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
     wrap(&text, WIDTH, 3).into_iter().map(|line| Line::new(style, line)).collect()
 }
 
-fn seconds(millis: f64) -> String {
+pub(super) fn seconds(millis: f64) -> String {
     let seconds = millis / 1e3;
     if seconds < 1.0 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
 }
