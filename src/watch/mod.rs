@@ -352,10 +352,15 @@ fn duration(ms: f64) -> Duration {
 /// A reading as people read it.
 pub fn shown(reading: &Reading) -> String {
     match reading {
-        Reading::Number { value, unit } => Quantity::new(*value, *unit).to_string(),
+        Reading::Number { value, unit } => Quantity::new(six_digits(*value), *unit).to_string(),
         Reading::Text { value } => format!("{value:?}"),
         Reading::Bool { value } => value.to_string(),
         Reading::NoEvents => "no events".to_owned(),
         Reading::Missing => "missing".to_owned(),
     }
+}
+
+/// A number as precise as people read it.
+fn six_digits(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
 }

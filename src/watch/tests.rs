@@ -311,3 +311,12 @@ fn plans_that_cannot_be_judged_are_refused() {
     assert_eq!(told, "two metrics of the watch are called `p99_ms`");
     assert_eq!(of(&|plan| plan.sources.clear()), "metric `p99_ms`: there is no source `engine`");
 }
+
+#[test]
+fn a_value_is_shown_as_people_read_it() {
+    for (value, text) in [(95.70307692307692, "95.7031 ms"), (0.0, "0 ms"), (-1234567.0, "-1234570 ms")] {
+        assert_eq!(shown(&ms(value)), text);
+    }
+    assert_eq!(shown(&Reading::text("a\nb")), r#""a\nb""#);
+    assert_eq!(shown(&Reading::NoEvents), "no events");
+}
