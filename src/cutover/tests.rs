@@ -179,6 +179,8 @@ impl Desk {
             parent: None,
             dry_run: self.dry_run,
             keep_daemons: self.keep_daemons,
+            results: None,
+            abandon: None,
             fault: None,
             redactor,
             worker: Worker::unheld().unwrap(),
