@@ -115,6 +115,8 @@ fn bench(worker: Worker) -> Checked<()> {
             parent: None,
             dry_run: false,
             keep_daemons: true,
+            results: None,
+            abandon: None,
             fault: None,
             redactor: Arc::clone(&redactor),
             worker,

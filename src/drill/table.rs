@@ -56,7 +56,7 @@ pub const FAULTS: &[Fault] = &[
         name: "query-latency",
         about: "queries of the new core take 3 s",
         make: Make::CoreAtStart("query-latency=3000"),
-        deserves: Deserved::rolled_back("switch_gate"),
+        deserves: Deserved::rolled_back("warmup_query"),
     },
     Fault {
         name: "hang",

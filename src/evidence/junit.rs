@@ -302,6 +302,14 @@ fn file_of<'a>(gate: &'a GateView<'_>) -> Cow<'a, str> {
     }
 }
 
+/// The case of a rehearsed cutover. Where it did not end as it must, the run's verdict says so.
+fn rehearsed(run: &RunView<'_>) -> String {
+    match &run.started.fault {
+        None => "rehearsed-cutover".to_owned(),
+        Some(fault) => format!("rehearsed-cutover-with-{}", cut(&visible(fault), 60)),
+    }
+}
+
 /// Cases that speak of the run and not of a gate: why it is not good where no gate shows that, and what was left out.
 /// Without them a run that was killed between two gates would read as one in which nothing failed.
 fn about_run(run: &RunView<'_>, names: &Names, left_out: Vec<(Verdict, usize)>) -> Vec<TestCase> {
@@ -325,6 +333,11 @@ fn about_run(run: &RunView<'_>, names: &Names, left_out: Vec<(Verdict, usize)>) 
     let of_case = |reason: &Reason<'_>| matches!(reason, Reason::Gate(_) | Reason::Switch(_));
     let hidden = verdict.reasons.iter().filter(|reason| !(red && of_case(reason)));
     let mut cases = Vec::new();
+    if let Some((Verdict::Passed, _)) = run.rehearsed {
+        let mut case = TestCase::success(&rehearsed(run), Duration::ZERO);
+        case.classname = Some(names.class("run"));
+        cases.push(case);
+    }
     let reasons: Vec<_> = hidden.take(20).map(Reason::to_string).collect();
     if !reasons.is_empty() {
         cases.push(error("verdict", format!("the run is {}: {}", verdict.verdict, reasons.join("; "))));

@@ -21,6 +21,7 @@ pub fn summary(run: &RunView<'_>, folder: &Path, colour: bool) -> String {
     }
     let head = header(run);
     let mut tail = services(run);
+    tail.extend(rehearsed(run));
     tail.extend(run_reasons(&judged));
     tail.push(evidence(folder));
     tail.extend(conclusion(run, &judged));
@@ -38,6 +39,16 @@ fn header(run: &RunView<'_>) -> Line {
         visible(started.run.as_str())
     );
     Line::new(Style::Plain, fit(&line, WIDTH))
+}
+
+/// The cutover that was rehearsed; one that did not end as it must is among the reasons.
+fn rehearsed(run: &RunView<'_>) -> Option<Line> {
+    let (Verdict::Passed, _) = run.rehearsed? else { return None };
+    let told = match &run.started.fault {
+        None => "cutover: switched to the new core, watched it, and rolled back as a drill".to_owned(),
+        Some(fault) => format!("cutover with the fault {}: ended as it deserves", visible(fault)),
+    };
+    Some(Line::new(Style::Good, format!("✓ {told}")))
 }
 
 /// How much is told of gates. The first that fits is taken.
