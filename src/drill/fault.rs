@@ -6,6 +6,7 @@ use super::table::FAULTS;
 use crate::evidence::Env;
 use crate::verify::Mode;
 use std::fmt;
+use std::time::Duration;
 
 /// A fault.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +64,22 @@ pub enum Make {
     },
     /// No file of ours can grow any more from the second step of the way back on.
     DiskFull,
+}
+
+impl Make {
+    /// How long a watch must last to see it.
+    pub fn shows_after(self) -> Duration {
+        match self {
+            // A reconnect is measured when it is done.
+            Make::Core { name: "disconnect", value: Some(seconds) } => {
+                let seconds = seconds.parse().map_or(Duration::ZERO, Duration::from_secs_f64);
+                seconds + Duration::from_secs(5)
+            }
+            // More errors in a row than the metrics allow.
+            Make::Core { name: "hang" | "crash", .. } => Duration::from_secs(12),
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// What the two files of a cutover must say.

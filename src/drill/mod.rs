@@ -27,6 +27,8 @@ use make::{Saboteur, Struck};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The evidence of the rehearsed cutover, in the rehearsal's folder.
@@ -35,6 +37,9 @@ const ROLLBACK_FILE: &str = "ctp_rollback_result.env";
 
 /// The exports of the steps, in the rehearsal's folder: the runbook's paths are for real runs.
 const RESULTS: &str = "results";
+
+/// How often is looked whether the rehearsal is told to end.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The longest rollback that the verifier accepts, in seconds: the runbook's.
 const LIMIT: &str = "180";
@@ -92,6 +97,9 @@ impl Drill<'_> {
             Some(saboteur) => Arc::new(Struck(Arc::clone(saboteur))),
             None => Arc::clone(&self.watcher),
         };
+        // Of its own: a journal that can't be written ends the cutover, and not the rehearsal.
+        let cancel = Cancel::new().map_err(|error| error.to_string())?;
+        let relay = Relay::begin(&self.cancel, &cancel);
         let ended = cutover::run(&Settings {
             verb: "cutover",
             prepared: &prepared,
@@ -107,9 +115,10 @@ impl Drill<'_> {
             fault: self.fault.map(|fault| fault.name.to_owned()),
             redactor,
             worker: self.worker,
-            cancel: self.cancel.clone(),
+            cancel,
             watcher,
         });
+        relay.end();
         saboteur.map_or(Ok(()), |saboteur| saboteur.end())?;
         let told = ended.map_err(|error| error.to_string())?.told;
         if let Some(by) = self.cancel.why() {
@@ -117,6 +126,12 @@ impl Drill<'_> {
         }
         let deserved = self.fault.map_or(Deserved::DRILL, |fault| fault.deserves);
         judge(&deserved, folder).map_err(|wrong| format!("{wrong} ({told})"))
+    }
+
+    /// How long the watch lasts: as asked for, and long enough for the fault to show.
+    fn lasts(&self) -> Duration {
+        let shows = self.fault.map_or(Duration::ZERO, |fault| fault.make.shows_after());
+        self.watch.unwrap_or(self.settings.rehearsal_watch).max(shows)
     }
 
     fn prepared(&self, folder: &Path, redactor: &Redactor) -> Result<Prepared, String> {
@@ -134,7 +149,7 @@ impl Drill<'_> {
             rollback_on_interrupt: true,
             cutover_output: Some(folder.join(CUTOVER_FILE)),
             rollback_output: Some(folder.join(ROLLBACK_FILE)),
-            watch: Some(self.watch.unwrap_or(self.settings.rehearsal_watch)),
+            watch: Some(self.lasts()),
             now: Stamp::now(),
             redactor,
         });
@@ -143,6 +158,37 @@ impl Drill<'_> {
             make::prepare(fault, &mut prepared);
         }
         Ok(prepared)
+    }
+}
+
+/// Hands on to the cutover that the rehearsal is told to end.
+struct Relay {
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    fn begin(from: &Cancel, to: &Cancel) -> Relay {
+        let (from, to, done) = (from.clone(), to.clone(), Arc::new(AtomicBool::new(false)));
+        let over = Arc::clone(&done);
+        let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(move || {
+            while !over.load(Ordering::Acquire) {
+                if from.pause(LOOK) {
+                    to.cancel(from.why().unwrap_or("asked to"));
+                    if from.is_hurried() {
+                        to.hurry();
+                    }
+                    std::thread::sleep(LOOK);
+                }
+            }
+        });
+        Relay { done, thread: thread.ok() }
+    }
+
+    fn end(self) {
+        self.done.store(true, Ordering::Release);
+        // It waits for nothing but the next look.
+        self.thread.map(JoinHandle::join);
     }
 }
 

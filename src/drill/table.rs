@@ -98,7 +98,7 @@ pub const FAULTS: &[Fault] = &[
         name: "redis-kill",
         about: "Redis dies before the new core is up",
         make: Make::Kill { service: "redis", before: "start_new_core_engine" },
-        deserves: Deserved::rollback_failed("switch_gate", "restore_redis_bridge_compat"),
+        deserves: Deserved::rollback_failed("start_new_strategy_runner", "restore_redis_bridge_compat"),
     },
     Fault {
         name: "clickhouse-pause",

@@ -10,6 +10,17 @@
 mod metric;
 mod trigger;
 
+/// The first two reasons; where a core does not answer, all its metrics have the same.
+fn short(reasons: &[String]) -> String {
+    const TOLD: usize = 2;
+    let mut text = reasons.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let more: Vec<_> = reasons.iter().skip(TOLD).filter_map(|reason| reason.split(' ').next()).collect();
+    if !more.is_empty() {
+        text.push_str(&format!("; likewise {}", more.join(", ")));
+    }
+    text
+}
+
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -144,9 +155,10 @@ impl Judge {
         let against = self.against(&tallies, watched_ms);
         let verdict = against.iter().map(|(verdict, _)| *verdict).max().unwrap_or(Verdict::Passed);
         let worst = against.into_iter().filter(|(one, _)| *one == verdict).map(|(_, reason)| reason);
+        let worst: Vec<_> = worst.collect();
         WatchVerdict {
             verdict,
-            reason: worst.collect::<Vec<_>>().join("; "),
+            reason: short(&worst),
             rollback: self.rollback.clone(),
             watched_ms,
             metrics: self.counts(&tallies),
