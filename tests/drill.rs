@@ -9,7 +9,7 @@ use std::fs;
 use std::sync::Mutex;
 
 /// How many rehearsals run side by side: they wait most of the time.
-const SIDE_BY_SIDE: usize = 3;
+const SIDE_BY_SIDE: usize = 2;
 
 /// What the two files must say: CUTOVER_SUCCESS, CUTOVER_FAILED_STEP, ROLLBACK_TRIGGERED, ROLLBACK_SUCCESS,
 /// ROLLBACK_FAILED_STEP.
@@ -63,7 +63,7 @@ fn verify(desk: &Desk, run: &Run, flags: &[&str]) -> Option<i32> {
 /// A rehearsal with this fault, and what is wrong with its end.
 fn with_fault(name: &str, expected: End) -> Result<(), String> {
     let desk = Desk::new();
-    let run = desk.measure(&["rehearse", "--fault", name, "--watch", "8s"]);
+    let run = desk.measure(&["rehearse", "--fault", name, "--watch", "10s"]);
     if run.ended.code != Some(0) {
         return Err(format!("{name}: exit {:?}\n{}\n{}", run.ended.code, run.ended.stdout, run.ended.stderr));
     }

@@ -73,12 +73,12 @@ impl<'a> WatchView<'a> {
     pub(super) fn against(&self, started: &RunStarted) -> Option<&str> {
         let alone = started.switch.is_none();
         match (self.contradiction(), self.verdict) {
-            (Some(contradiction), _) => Some(contradiction),
-            (None, None) if alone => Some("the watch has no verdict"),
-            (None, Some(verdict)) if alone && verdict.verdict != Verdict::Passed => {
+            (Some(contradiction), _) if alone || self.judged.is_ok() => Some(contradiction),
+            (_, None) if alone => Some("the watch has no verdict"),
+            (_, Some(verdict)) if alone && verdict.verdict != Verdict::Passed => {
                 Some(if verdict.reason.is_empty() { "the watch is not passed" } else { &verdict.reason })
             }
-            (None, _) => None,
+            _ => None,
         }
     }
 }
