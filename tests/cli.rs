@@ -55,6 +55,10 @@ fn help_names_every_verb() {
       init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is
                  given
       bootstrap  Bring an environment up and set it up: services, schemas, topics, connectors, health
+      cutover    Switch to the new core by the two templates, and roll back where anything is red. A dry
+                 run unless --execute is given
+      rollback   Take the way back by the rollback template: seven steps on their own. A dry run unless
+                 --execute is given
       schema     Print the JSON Schema of profiles, for editors
       help       Print this message or the help of the given subcommand(s)
 
