@@ -59,6 +59,10 @@ fn help_names_every_verb() {
       readiness  Judge the ten service levels, measured by a profile's gates or declared by flags
       status     Show where a run stands: going on, ended, or killed; reads only
       plan       Write the runbook's checklist from the two templates
+      cutover    Switch to the new core by the two templates, and roll back where anything is red. A dry
+                 run unless --execute is given
+      rollback   Take the way back by the rollback template: seven steps on their own. A dry run unless
+                 --execute is given
       schema     Print the JSON Schema of profiles, for editors
       help       Print this message or the help of the given subcommand(s)
 

@@ -110,6 +110,10 @@ impl Display {
         if stage == Stage::Rollback {
             self.rollback.lock().unwrap_or_else(PoisonError::into_inner).over = None;
         }
+        // What was not reached is on record; here it would only stand in the way of what was.
+        if verdict == Verdict::Skipped && (reason.is_empty() || reason.starts_with("not ")) {
+            return;
+        }
         let took =
             if verdict == Verdict::Skipped { String::new() } else { format!("  {:.2} s", duration_ms / 1e3) };
         let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };

@@ -60,6 +60,21 @@ struct Arguments {
 enum Verb {
     /// Start the real engines, set them up, run every gate, write JUnit and evidence.
     Rehearse(rehearse::Arguments),
+    /// Write the runbook's checklist from the two templates.
+    Plan(plan::Arguments),
+    /// Switch to the new core by the two templates, and roll back where anything is red. A dry run unless --execute is
+    /// given.
+    Cutover(cutover::Arguments),
+    /// Take the way back by the rollback template: seven steps on their own. A dry run unless --execute is given.
+    Rollback(rollback::Arguments),
+    /// Watch the minutes after a switch on an environment that runs, read only; or judge a recorded watch again.
+    Watch(watch::Arguments),
+    /// Show where a run stands: going on, ended, or killed; reads only.
+    Status(status::Arguments),
+    /// Judge the ten service levels, measured by a profile's gates or declared by flags.
+    Readiness(Box<readiness::Arguments>),
+    /// Judge the evidence of a cutover and its rollback; reads files and nothing else.
+    Verify(verify::Arguments),
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
     Gates(gates::Verb),
@@ -71,21 +86,6 @@ enum Verb {
     Init(init::Verb),
     /// Bring an environment up and set it up: services, schemas, topics, connectors, health.
     Bootstrap(bootstrap::Arguments),
-    /// Judge the evidence of a cutover and its rollback; reads files and nothing else.
-    Verify(verify::Arguments),
-    /// Judge the ten service levels, measured by a profile's gates or declared by flags.
-    Readiness(Box<readiness::Arguments>),
-    /// Watch the minutes after a switch on an environment that runs, read only; or judge a recorded watch again.
-    Watch(watch::Arguments),
-    /// Switch to the new core by the two templates, and roll back where anything is red. A dry run unless --execute is
-    /// given.
-    Cutover(cutover::Arguments),
-    /// Take the way back by the rollback template: seven steps on their own. A dry run unless --execute is given.
-    Rollback(rollback::Arguments),
-    /// Show where a run stands: going on, ended, or killed; reads only.
-    Status(status::Arguments),
-    /// Write the runbook's checklist from the two templates.
-    Plan(plan::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
     /// The HTTP front of the embedded ClickHouse.

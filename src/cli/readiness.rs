@@ -192,6 +192,7 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         provision: Provision::Attach,
         endpoints: arguments.endpoints.clone(),
         evidence_dir: arguments.evidence_dir.clone(),
+        parent: super::flags::parent(),
         readiness: Some(Box::new(readiness)),
         ..Options::default()
     };

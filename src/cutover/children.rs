@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct Children {
     parent: Parent,
     known: BTreeSet<String>,
-    /// Those that were seen and had not ended, with the step that started them.
+    /// Those that were seen and had not ended, with the step behind which that was first.
     going: BTreeMap<String, String>,
 }
 

@@ -4,9 +4,9 @@
 use super::Settings;
 use super::children::Children;
 use crate::model::event::Sink;
-use crate::model::readiness::ReadinessPlan;
+use crate::model::readiness::{ReadinessPlan, SliSource};
 use crate::model::switch::{ChildRun, Stage};
-use crate::model::{Event, GateId, Phase};
+use crate::model::{Event, Gate, GateId, Phase};
 use crate::plan::{Plan, Selection};
 use crate::process::Cancel;
 use crate::profile::Profile;
@@ -46,10 +46,22 @@ pub fn of_stage(profile: &Profile, stage: Stage, alone: bool) -> Option<Profile>
         Stage::Cutover | Stage::SwitchGate | Stage::Watch | Stage::Rollback => &[],
     };
     let mut own = profile.clone();
-    own.gates.retain(|checked| phases.contains(&checked.gate.phase) && !checked.gate.writes);
+    let levels = if phases.contains(&Phase::Readiness) { of_levels(profile) } else { Vec::new() };
+    let belongs = |gate: &Gate| phases.contains(&gate.phase) || levels.contains(&&gate.id);
+    own.gates.retain(|checked| belongs(&checked.gate) && !checked.gate.writes);
     let kept: Vec<_> = own.gates.iter().map(|checked| checked.gate.id.clone()).collect();
     own.gates.iter_mut().for_each(|checked| checked.gate.needs.retain(|need| kept.contains(need)));
     (!own.gates.is_empty()).then_some(own)
+}
+
+/// The gates that measure the profile's service levels, of whichever phase.
+fn of_levels(profile: &Profile) -> Vec<&GateId> {
+    let slis = profile.readiness.iter().flat_map(|readiness| &readiness.slis);
+    slis.filter_map(|sli| match &sli.from {
+        SliSource::Measured { gate, .. } => Some(gate),
+        SliSource::Declared { .. } | SliSource::Defaulted { .. } => None,
+    })
+    .collect()
 }
 
 /// Runs the gates of a stage as a run within the run.

@@ -238,6 +238,10 @@ impl Made {
         ended.unwrap_or_else(|| panic!("{name} has no end in {:#?}", self.events))
     }
 
+    fn folder(&self) -> PathBuf {
+        self.ended.finished.as_ref().map(|finished| finished.folder.clone()).unwrap()
+    }
+
     /// The verbs and gates of the runs within the run.
     fn children(&self) -> Vec<(String, Vec<String>)> {
         let of = |event: &Event| match event {
@@ -299,8 +303,7 @@ fn gates_are_run_before_the_steps_and_on_the_new_core_as_runs_within_the_run() {
         (made.stage(Stage::Preflight).0, made.stage(Stage::Readiness).0),
         (Verdict::Passed, Verdict::Passed)
     );
-    let folder = made.ended.finished.as_ref().map(|finished| finished.folder.clone()).unwrap();
-    assert_eq!(fs::read_dir(folder.join("runs")).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(made.folder().join("runs")).unwrap().count(), 2);
 }
 
 #[test]
@@ -372,6 +375,13 @@ fn a_trigger_that_holds_rolls_back_at_once_with_the_sample_that_did_it() {
         ),
         "{next:#?}"
     );
+    let records = crate::journal::read(&made.folder().join(crate::journal::FILE)).unwrap().entries;
+    let at =
+        |wanted: &dyn Fn(&Event) -> bool| records.iter().rfind(|record| wanted(&record.event)).unwrap().at;
+    let breach = at(&|event| matches!(event, Event::WatchSampled(_)));
+    let first =
+        at(&|event| matches!(event, Event::CommandStarted(step) if step.name == "stop_new_core_engine"));
+    println!("from the sample that did it to the first command: {} ms", first.millis() - breach.millis());
 }
 
 #[test]

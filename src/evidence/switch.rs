@@ -5,7 +5,7 @@
 use crate::journal::Record;
 use crate::model::event::StepStatus;
 use crate::model::switch::{
-    ChildRun, CommandEnded, Resumed, Sequence, Stage, SwitchMark, SwitchPlan, SwitchStep,
+    ChildRun, CommandEnded, Resumed, Sequence, Stage, SwitchMark, SwitchPlan, SwitchStep, judge_mark,
 };
 use crate::model::watch::WatchVerdict;
 use crate::model::{Event, Stamp, Verdict};
@@ -479,23 +479,16 @@ pub(super) fn refuse(event: &Event) -> Result<(), String> {
     Err(format!("the run is no cutover, and {what} is told of"))
 }
 
-/// Why a mark is not what it must be: behind the new core's start, and within its time. A core that writes whole
-/// seconds is given one.
+/// Why a mark is not what it must be, by the rule of [`judge_mark`].
 pub(super) fn mark_fault(started: Stamp, mark: &SwitchMark) -> Option<String> {
-    const SLACK: f64 = 1_000.0;
+    judge_mark(started, mark).err()?;
     let Some(at) = mark.at else { return Some("was not seen".to_owned()) };
     let after = at.millis().saturating_sub(started.millis()) as f64;
-    if after < -SLACK {
+    if after <= 0.0 {
         return Some(format!("was at {at}, before the new core's start at {started}: it is the old core's"));
     }
-    let late = after > mark.within_ms + SLACK;
-    late.then(|| {
-        format!(
-            "was {:.1} s after the new core's start, expected {:.1} s at most",
-            after / 1e3,
-            mark.within_ms / 1e3
-        )
-    })
+    let (after, within) = (after / 1e3, mark.within_ms / 1e3);
+    Some(format!("was {after:.1} s after the new core's start, expected {within:.1} s at most"))
 }
 
 fn doubt_of_child(child: &ChildRun) -> Option<String> {

@@ -59,8 +59,14 @@ fn a_cutover_that_is_killed_in_a_step_leaves_nothing_running_and_no_green_eviden
 fn a_rollback_that_is_killed_in_a_step_leaves_no_green_evidence() {
     for holder in [true, false] {
         let runbook = kill_one_in(ROLLBACK[2].0, holder, |runbook| {
+            // The way back is on record at the runbook's path before the kill.
             runbook.and("WARMUP_QUERY_CMD", "exit 1");
+            runbook.and(
+                ROLLBACK[1].0,
+                "until grep -q TRIGGERED=true DESKresults/ctp_rollback_result.env; do sleep 0.05; done",
+            );
         });
+        assert_eq!(runbook.result("cutover")["CUTOVER_TRIGGERED_ROLLBACK"], "true");
         assert_eq!(runbook.order(), [&names(&CUTOVER)[..], &names(&ROLLBACK)[..3]].concat());
         expect_unfinished(&runbook);
     }

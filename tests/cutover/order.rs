@@ -18,8 +18,9 @@ fn a_dry_run_is_the_default_and_touches_nothing() {
 #[test]
 fn ten_steps_are_run_in_order_each_on_record_before_it_begins() {
     let runbook = Runbook::new();
-    runbook.run(&["cutover", "--execute"]).with_code(0);
+    let ended = runbook.run(&["cutover", "--execute"]).with_code(0);
     assert_eq!(runbook.order(), names(&CUTOVER));
+    assert!(!ended.stderr.contains("not triggered"), "{}", ended.stderr);
     let cutover = runbook.result("cutover");
     assert_eq!((&*cutover["CUTOVER_SUCCESS"], &*cutover["CUTOVER_FAILED_STEP"]), ("true", ""));
     assert_eq!(runbook.result("rollback")["ROLLBACK_TRIGGERED"], "false");
