@@ -12,6 +12,7 @@ use crate::model::{Args, CUTOVER_STEP_KEYS, Event, Position, ROLLBACK_STEP_KEYS,
 use crate::process::{Cancel, Worker};
 use crate::profile::Profile;
 use crate::profile::switch::{Mark, MarkSource, Measure, Metric, Ready, StepSettings, SwitchGate, Watch};
+use crate::rehearsal::provision::Provision;
 use crate::service::embedded::{self, Progress};
 use std::collections::BTreeMap;
 use std::fs;
@@ -174,7 +175,8 @@ impl Desk {
             prepared: &self.prepared(&redactor),
             profile: self.profile.as_ref(),
             endpoints: BTreeMap::new(),
-            started_by: None,
+            // An environment of its own: no test waits for another's lock.
+            started_by: Some(Provision::Embedded),
             evidence_dir: self.path("evidence"),
             parent: None,
             dry_run: self.dry_run,
