@@ -1,8 +1,8 @@
 //! What the two files of a cutover claim: success or not, and FAILED_STEP.
 
 use super::against::{self, Against};
-use super::switch::SwitchView;
-use super::verdict::{Reason, verdict};
+use super::switch::{StageView, SwitchView};
+use super::verdict::{Outcome, Reason, verdict};
 use super::view::RunView;
 use crate::model::Verdict;
 use crate::model::steps::{
@@ -26,22 +26,23 @@ impl Claim {
         Claim::of(run, &found, true, || cutover_failure(run, switch, &found))
     }
 
-    /// What the rollback's file says. That no drill was made says nothing of it, nor, where it was not triggered, that
-    /// the run ended as something worse.
+    /// What the rollback's file says. That no drill was made says nothing of it, nor, where it was not triggered,
+    /// what else stands against the run.
     pub fn of_rollback(run: &RunView<'_>, switch: &SwitchView<'_>) -> Claim {
         let mut found = against::of_rollback(run, switch);
         found.retain(|against| !matches!(against, Against::NoDrill));
         Claim::of(run, &found, switch.triggered(), || rollback_failure(&found))
     }
 
-    /// Success only where nothing stands against it and the run has ended, and not as something worse than is known.
+    /// Success only where nothing stands against it, nor against the run as a whole, which has ended.
     fn of(run: &RunView<'_>, found: &[Against<'_>], acted: bool, name: impl FnOnce() -> String) -> Claim {
         let texts: Vec<_> = found.iter().map(ToString::to_string).collect();
         let judged = verdict(run);
         let of_run = judged.reasons.iter().find(|reason| match reason {
             Reason::NoEnd(_) => true,
-            Reason::EndedAs(_) => acted,
-            _ => false,
+            // Each file has its own of these.
+            Reason::Interrupted(_) | Reason::Switch(_) => false,
+            _ => acted,
         });
         let reason = texts.into_iter().chain(of_run.map(ToString::to_string)).collect::<Vec<_>>().join("; ");
         let failed = match (found.is_empty(), of_run) {
@@ -62,10 +63,9 @@ impl Claim {
 fn cutover_failure(run: &RunView<'_>, switch: &SwitchView<'_>, found: &[Against<'_>]) -> String {
     let begun = switch.cutover.steps.iter().any(|step| step.began.is_some());
     let word = |against: &Against<'_>| match against {
-        // What was red for no other reason than that the run was told to end.
-        Against::Stage(stage) if stage.is_open() => INTERRUPTED,
-        Against::Stage(stage) if run.interrupted.is_some() && stage.verdict != Verdict::Failed => INTERRUPTED,
+        Against::Stage(stage) if run.interrupted.is_some() && says_nothing(switch, stage) => INTERRUPTED,
         Against::Stage(stage) => match stage.stage {
+            _ if stage.is_open() => INTERRUPTED,
             // It says that nothing was touched.
             Stage::Preflight if begun => INTERRUPTED,
             Stage::Preflight => PREFLIGHT,
@@ -76,6 +76,12 @@ fn cutover_failure(run: &RunView<'_>, switch: &SwitchView<'_>, found: &[Against<
         _ => INTERRUPTED,
     };
     step_of(found).or_else(|| found.first().map(word)).unwrap_or(INTERRUPTED).to_owned()
+}
+
+/// Whether a stage is red for no other reason than that the run was told to end.
+fn says_nothing(switch: &SwitchView<'_>, stage: &StageView<'_>) -> bool {
+    let ended = switch.child(stage.stage).is_some_and(|child| child.outcome == Outcome::Interrupted.as_str());
+    stage.verdict != Verdict::Failed || ended
 }
 
 /// FAILED_STEP of a rollback. A step that failed is named also where the rollback took too long: SLO_MET says that.

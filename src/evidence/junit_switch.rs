@@ -6,7 +6,8 @@ use super::junit::{
     EXCERPT, EXCERPT_OF_PASS, FILE, MESSAGE, Names, TEXT, of_verdict, stack, time, without_texts,
     written_size,
 };
-use super::switch::{CommandView, SequenceView, StageView, SwitchView, mark_fault};
+use super::proof::mark_fault;
+use super::switch::{CommandView, SequenceView, StageView, SwitchView};
 use super::text::{cdata, cut, cut_middle, visible};
 use super::view::RunView;
 use crate::model::event::StepStatus;

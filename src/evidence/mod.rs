@@ -10,6 +10,7 @@ mod inits;
 mod junit;
 mod junit_switch;
 mod listing;
+mod proof;
 mod readiness;
 mod summary;
 mod summary_switch;

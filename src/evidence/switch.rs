@@ -2,10 +2,11 @@
 //! judges nothing but whether the entries fit each other. A step ends only where it began, follows the one before it,
 //! and never follows one that failed, unless a person resumed the run in between.
 
+use super::proof;
 use crate::journal::Record;
 use crate::model::event::StepStatus;
 use crate::model::switch::{
-    ChildRun, CommandEnded, Resumed, Sequence, Stage, SwitchMark, SwitchPlan, SwitchStep, judge_mark,
+    ChildRun, CommandEnded, Resumed, Sequence, Stage, SwitchMark, SwitchPlan, SwitchStep,
 };
 use crate::model::watch::WatchVerdict;
 use crate::model::{Event, Stamp, Verdict};
@@ -325,6 +326,11 @@ impl<'a> SwitchView<'a> {
             (view.began, view.started_by) = (Some(at), reason);
         }
         (view.said, view.ended, view.again) = (None, None, false);
+        match stage {
+            Stage::SwitchGate => self.marks = None,
+            Stage::Watch => (self.watch, self.samples) = (None, 0),
+            _ => {}
+        }
         (self.open_stage, self.reached) = (Some(stage), Some(stage));
         if let Some(sequence) = of_stage(stage) {
             let sequence = self.sequence(sequence);
@@ -393,7 +399,7 @@ impl<'a> SwitchView<'a> {
         let fault = match (ended.status, ended.exit_code) {
             (StepStatus::Failed, 0) => Some("failed"),
             (StepStatus::Ok | StepStatus::SimulatedOk, code) if code != 0 => Some("is said to be ok"),
-            (StepStatus::Ok, _) if self.dry => Some("was run in a dry run"),
+            (StepStatus::Ok | StepStatus::Failed, _) if self.dry => Some("was run in a dry run"),
             (StepStatus::SimulatedOk, _) if !self.dry => Some("was simulated in a run that is not dry"),
             _ => None,
         };
@@ -434,37 +440,9 @@ impl<'a> SwitchView<'a> {
         self.cutover.conclude(over, self.latest);
         self.rollback.conclude(over, self.latest);
         for stage in Stage::ALL {
-            let doubt = if self.dry { None } else { self.doubt(stage) };
+            let doubt = if self.dry { None } else { proof::doubt(self, stage) };
             self.stages[stage as usize].conclude(over, doubt);
         }
-    }
-
-    /// Why a stage can't have passed.
-    fn doubt(&self, stage: Stage) -> Option<String> {
-        match stage {
-            Stage::Cutover => incomplete(&self.cutover),
-            Stage::Rollback => incomplete(&self.rollback),
-            Stage::SwitchGate => self.doubt_of_marks(),
-            Stage::Watch => match self.watch {
-                Some(watch) if watch.verdict == Verdict::Passed && watch.rollback.is_none() => None,
-                Some(watch) => Some(format!("its verdict is {}: {}", watch.verdict, watch.reason)),
-                None => Some("its verdict is not on record".to_owned()),
-            },
-            Stage::Preflight | Stage::Readiness | Stage::RollbackReadiness => match self.child(stage) {
-                None => Some("no run of its gates is on record".to_owned()),
-                Some(child) => doubt_of_child(child),
-            },
-        }
-    }
-
-    fn doubt_of_marks(&self) -> Option<String> {
-        let Some((started, marks)) = self.marks.filter(|(_, marks)| !marks.is_empty()) else {
-            return Some("what it saw is not on record".to_owned());
-        };
-        marks.iter().find_map(|mark| {
-            let fault = mark_fault(started, mark)?;
-            Some(format!("{} {fault}", mark.name))
-        })
     }
 }
 
@@ -477,35 +455,6 @@ pub(super) fn refuse(event: &Event) -> Result<(), String> {
         _ => return Ok(()),
     };
     Err(format!("the run is no cutover, and {what} is told of"))
-}
-
-/// Why a mark is not what it must be, by the rule of [`judge_mark`].
-pub(super) fn mark_fault(started: Stamp, mark: &SwitchMark) -> Option<String> {
-    judge_mark(started, mark).err()?;
-    let Some(at) = mark.at else { return Some("was not seen".to_owned()) };
-    let after = at.millis().saturating_sub(started.millis()) as f64;
-    if after <= 0.0 {
-        return Some(format!("was at {at}, before the new core's start at {started}: it is the old core's"));
-    }
-    let (after, within) = (after / 1e3, mark.within_ms / 1e3);
-    Some(format!("was {after:.1} s after the new core's start, expected {within:.1} s at most"))
-}
-
-fn doubt_of_child(child: &ChildRun) -> Option<String> {
-    if !matches!(child.outcome.as_str(), "passed" | "partial") {
-        return Some(format!("its run {} is {}", child.run, child.outcome));
-    }
-    let bad = child.gates.iter().find(|gate| gate.required && gate.verdict != Verdict::Passed)?;
-    Some(format!("its gate {} is {}", bad.case, bad.verdict))
-}
-
-fn incomplete(sequence: &SequenceView<'_>) -> Option<String> {
-    let next = sequence.steps.iter().find(|step| !step.is_done());
-    match next {
-        None if sequence.steps.is_empty() => Some("it has no steps".to_owned()),
-        None => None,
-        Some(step) => Some(format!("its step {} was not done", step.planned.name)),
-    }
 }
 
 fn stage_of(sequence: Sequence) -> Stage {

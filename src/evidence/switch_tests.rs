@@ -440,6 +440,38 @@ fn an_interruption_before_everything_was_done_is_no_success() {
 }
 
 #[test]
+fn gates_that_were_ended_with_the_run_say_nothing_of_the_preflight() {
+    let mut sample = preflight_red();
+    sample.events.insert(0, Event::Interrupted { by: "SIGINT".to_owned() });
+    let (cutover, _) = files(&sample.records());
+    assert_eq!(story(&cutover.unwrap(), "CUTOVER"), "false [preflight]");
+    for event in &mut sample.events {
+        if let Event::ChildRun(child) = event {
+            "interrupted".clone_into(&mut child.outcome);
+        }
+    }
+    let (cutover, _) = files(&sample.records());
+    assert_eq!(story(&cutover.unwrap(), "CUTOVER"), "false [interrupted]");
+}
+
+#[test]
+fn a_watch_that_began_once_more_is_counted_once() {
+    let mut sample = cutover();
+    sample
+        .switched()
+        .marks(3)
+        .gates_stage(Stage::Readiness, Verdict::Passed)
+        .stage(Stage::Watch, "")
+        .samples(5);
+    sample.event(resume("continue", "watch", None)).watch(Verdict::Passed, "", None);
+    sample.skip(Stage::Rollback, "not needed").ended(Verdict::Passed);
+    let (cutover, _) = files(&sample.records());
+    let cutover = cutover.unwrap();
+    assert_eq!(story(&cutover, "CUTOVER"), "true [] 10 ok");
+    assert_eq!(get(&cutover, "CUTOVER_WATCH_SAMPLES"), "2");
+}
+
+#[test]
 fn a_drill_that_was_asked_for_and_not_made_is_not_green() {
     let mut sample = good();
     sample.plan().force_rollback = true;

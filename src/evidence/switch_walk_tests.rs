@@ -81,7 +81,8 @@ impl Walk {
     }
 
     fn whole(&mut self) {
-        if self.one_in(3) {
+        // A dry run changes nothing that would have to be gone on with.
+        if self.one_in(3) && !self.sample.started.dry_run {
             self.kill_at = Some(1 + self.throw() % 50);
         }
         while self.attempt().is_err() {
@@ -218,7 +219,8 @@ impl Walk {
             let number = self.next[place];
             self.unknown[place] = true;
             self.tell(|it| it.command(sequence, number))?;
-            let code = if self.one_in(24) { 1 + self.throw() as i32 } else { 0 };
+            let code =
+                if self.one_in(24) && !self.sample.started.dry_run { 1 + self.throw() as i32 } else { 0 };
             (self.unknown[place], self.next[place]) = (false, number + 1);
             good = code == 0;
             self.bad[place] |= !good;
