@@ -49,20 +49,23 @@ fn help_names_every_verb() {
     Usage: cutproof <COMMAND>
 
     Commands:
-      rehearse   Start the real engines, set them up, run every gate, write JUnit and evidence
-      gates      List the gates of a profile, or run them on an environment that is already up
-      engines    Install, start and end the engines of the embedded provisioner
-      init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is
-                 given
-      bootstrap  Bring an environment up and set it up: services, schemas, topics, connectors, health
-      verify     Judge the evidence of a cutover and its rollback; reads files and nothing else
-      readiness  Judge the ten service levels, measured by a profile's gates or declared by flags
-      status     Show where a run stands: going on, ended, or killed; reads only
+      rehearse   Start the real engines, set them up, run every gate, rehearse the cutover, write JUnit
+                 and evidence
       plan       Write the runbook's checklist from the two templates
       cutover    Switch to the new core by the two templates, and roll back where anything is red. A dry
                  run unless --execute is given
       rollback   Take the way back by the rollback template: seven steps on their own. A dry run unless
                  --execute is given
+      watch      Watch the minutes after a switch on an environment that runs, read only; or judge a
+                 recorded watch again
+      status     Show where a run stands: going on, ended, or killed; reads only
+      readiness  Judge the ten service levels, measured by a profile's gates or declared by flags
+      verify     Judge the evidence of a cutover and its rollback; reads files and nothing else
+      gates      List the gates of a profile, or run them on an environment that is already up
+      engines    Install, start and end the engines of the embedded provisioner
+      init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is
+                 given
+      bootstrap  Bring an environment up and set it up: services, schemas, topics, connectors, health
       schema     Print the JSON Schema of profiles, for editors
       help       Print this message or the help of the given subcommand(s)
 
@@ -76,7 +79,7 @@ fn help_names_every_verb() {
 fn help_of_a_rehearsal_names_its_flags() {
     let help = Desk::new().run(&["rehearse", "-h"]).with_code(0);
     insta::assert_snapshot!(help.stdout, @r"
-    Start the real engines, set them up, run every gate, write JUnit and evidence
+    Start the real engines, set them up, run every gate, rehearse the cutover, write JUnit and evidence
 
     Usage: cutproof rehearse [OPTIONS]
 
@@ -95,6 +98,11 @@ fn help_of_a_rehearsal_names_its_flags() {
                                      embedded] [possible values: embedded, attach]
           --allow-writes             Let gates that write do so in an environment that is attached to
           --keep                     Leave the services up, and print where they are
+          --fault <NAME>             Make a fault in the cutover, and see that it ends as it deserves;
+                                     `list` names them all
+          --watch <DURATION>         How long the cutover's watch lasts [default: the profile's
+                                     `rehearsal_watch`]
+          --gates-only               Run the gates only, and rehearse no cutover
       -h, --help                     Print help (see more with '--help')
 
     Selection (a run of a selection is PARTIAL and signs nothing off):

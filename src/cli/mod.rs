@@ -58,7 +58,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Start the real engines, set them up, run every gate, write JUnit and evidence.
+    /// Start the real engines, set them up, run every gate, rehearse the cutover, write JUnit and evidence.
     Rehearse(rehearse::Arguments),
     /// Write the runbook's checklist from the two templates.
     Plan(plan::Arguments),
