@@ -164,7 +164,7 @@ pub struct Asked<'a> {
 /// Makes the run, prints the paths of its evidence, and says what came of it.
 pub fn make(asked: &Asked<'_>, redactor: Arc<Redactor>, worker: Worker) -> super::Result {
     let real = asked.flags.execute;
-    conduct(asked, real, redactor, worker, |settings| cutover::run(settings))
+    conduct(asked, real, redactor, worker, cutover::run)
 }
 
 /// Asks the person, listens to signals, and has `work` do it.

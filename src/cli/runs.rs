@@ -5,6 +5,9 @@ use crate::journal;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// How long the time is with which names begin: 20261122T194103Z.
+const SECOND: usize = 16;
+
 /// How many runs are named where none or several fit.
 const NAMED: usize = 8;
 
@@ -19,7 +22,12 @@ pub fn find(evidence: &Path, run: Option<&str>) -> super::Result<PathBuf> {
         Refusal(format!("expected a folder with runs, and {} can't be read: {error}", evidence.display()))
     })?;
     let Some(run) = run else {
-        return runs.last().map(|newest| evidence.join(newest)).ok_or_else(|| {
+        // Of two that began in the same second, the one that was written last.
+        let newest = runs.iter().max_by_key(|name| {
+            let journal = evidence.join(name).join(journal::FILE);
+            (name.get(..SECOND), std::fs::metadata(journal).and_then(|file| file.modified()).ok())
+        });
+        return newest.map(|newest| evidence.join(newest)).ok_or_else(|| {
             let evidence = evidence.display();
             Refusal(format!(
                 "expected a run in {evidence}, and there is none: give its folder, or --evidence-dir"

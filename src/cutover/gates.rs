@@ -10,6 +10,7 @@ use crate::model::{Event, Gate, GateId, Phase};
 use crate::plan::{Plan, Selection};
 use crate::process::Cancel;
 use crate::profile::Profile;
+use crate::profile::switch::Sli;
 use crate::rehearsal::provision::Provision;
 use crate::rehearsal::readiness::{self, Declared};
 use crate::rehearsal::{Finished, Options, Rehearsal, Watcher};
@@ -105,13 +106,18 @@ fn verb(stage: Stage) -> &'static str {
 /// What readiness is judged by in this stage.
 fn levels(profile: &Profile, stage: Stage, plan: &Plan) -> Result<Option<Box<ReadinessPlan>>, String> {
     let scope = if stage == Stage::Preflight { "precheck" } else { verb(stage) };
-    if profile.readiness.is_none() {
+    let Some(said) = &profile.readiness else { return Ok(None) };
+    // Before a rollback on its own only the infrastructure is measured.
+    let measured = |gate: &GateId| plan.gates.iter().any(|planned| planned.gate.id == *gate);
+    let is_measured = |sli: &Sli| match &sli.from {
+        SliSource::Measured { gate, .. } => measured(gate),
+        SliSource::Declared { .. } | SliSource::Defaulted { .. } => true,
+    };
+    if !said.slis.iter().all(is_measured) {
         return Ok(None);
     }
     let levels = readiness::plan(profile, &Declared::default(), scope).map_err(|error| error.to_string())?;
-    // Before a rollback on its own only the infrastructure is measured.
-    let measured = |gate: &GateId| plan.gates.iter().any(|planned| planned.gate.id == *gate);
-    Ok(readiness::gates(&levels).iter().all(measured).then(|| Box::new(levels)))
+    Ok(Some(Box::new(levels)))
 }
 
 /// Who watches a run within a run: its gates are shown, and that it begins and ends is the stage's.

@@ -88,6 +88,8 @@ impl Drill<'_> {
     fn ended(&self, rehearsal: &Rehearsal) -> Result<(), String> {
         let folder = &rehearsal.record().folder;
         let redactor = Arc::new(Redactor::of_environment());
+        let results = folder.join(RESULTS);
+        std::fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
         let prepared = self.prepared(folder, &redactor)?;
         let (endpoints, pids) = services(self.profile, rehearsal)?;
         let saboteur = self
@@ -110,7 +112,7 @@ impl Drill<'_> {
             parent: Some(rehearsal.record().as_parent()),
             dry_run: false,
             keep_daemons: false,
-            results: Some(folder.join(RESULTS)),
+            results: Some(results),
             abandon: None,
             fault: self.fault.map(|fault| fault.name.to_owned()),
             redactor,

@@ -55,7 +55,8 @@ impl<'a> Site<'a> {
         shell.envs(&self.engines.variables).env("CUTPROOF_ENDPOINT_CORE", &self.core);
         shell
             .env("CUTPROOF", env!("CARGO_BIN_EXE_cutproof"))
-            .env("CUTPROOF_RUN_FOLDER", self.desk.path("run"));
+            .env("CUTPROOF_RUN_FOLDER", self.desk.path("run"))
+            .env("CUTPROOF_RESULTS", self.desk.path("run"));
         shell
     }
 
