@@ -281,7 +281,7 @@ fn a_source_that_dies_is_an_error_or_rolls_back_as_its_metric_says() {
         let mut watch = core(&web.url);
         watch.metrics[2].on_no_data = on_no_data;
         let watched = watched(&watch, "", 12);
-        watched.expect(verdict, "lag_ms could not be measured");
+        watched.expect(verdict, "could not be measured");
         assert_eq!(watched.verdict.rollback.is_some(), on_no_data == OnNoData::Rollback);
         assert_eq!(watched.samples.len(), if on_no_data == OnNoData::Rollback { 6 } else { 12 });
     }

@@ -15,7 +15,7 @@ struct Engines {
     _keeper: Child,
 }
 
-/// The engine of this kind, of those that gates/single-host.toml names.
+/// The engine of this kind, of the single host, but its core.
 pub fn engine(kind: ServiceKind) -> Endpoint {
     static ENGINES: OnceLock<Engines> = OnceLock::new();
     let engines = ENGINES.get_or_init(up);
@@ -46,7 +46,7 @@ fn up() -> Engines {
         .spawn()
         .expect("a shell starts");
     let up = Command::new(CUTPROOF)
-        .args(["engines", "up", "--name", &name, "--profile", "gates/single-host.toml"])
+        .args(["engines", "up", "--name", &name, "--profile", "tests/common/engines.toml"])
         .output()
         .expect("cutproof starts");
     let said = String::from_utf8_lossy(&up.stderr);

@@ -186,7 +186,7 @@ fn settlement_that_never_comes_keeps_it_from_trading() {
 #[test]
 fn a_silent_core_is_alive_and_ready_and_does_nothing() {
     let desk = Desk::new();
-    let engines = Engines::up(&desk, "gates/single-host.toml");
+    let engines = Engines::up(&desk, "tests/common/engines.toml");
     engines.gates(&["--only", "kafka-topic-init", "--allow-writes"]);
     let kafka = engines.address("kafka");
     let core =

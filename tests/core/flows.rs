@@ -8,7 +8,7 @@ use reference_engine::ask;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 
-const PROFILE: &str = "gates/single-host.toml";
+const PROFILE: &str = "tests/common/engines.toml";
 
 /// Creates topic and tables.
 fn init(engines: &Engines<'_>) {

@@ -170,7 +170,7 @@ fn a_core_starts_only_where_it_is_installed() {
 fn a_password_is_nowhere_to_be_read() {
     let mut desk = Desk::new();
     desk.set("CUTPROOF_PASSWORD_POSTGRES", "very-secret-word");
-    let engines = Engines::up(&desk, "gates/single-host.toml");
+    let engines = Engines::up(&desk, "tests/common/engines.toml");
     let core = Core::start(&desk, &["--version", "new", "--postgres", engines.address("postgres")]).ready();
     expect_soon("PostgreSQL refuses", || {
         core.run(&["status"]).stdout.contains("password authentication failed")

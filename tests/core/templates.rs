@@ -86,7 +86,7 @@ impl<'a> Site<'a> {
 #[test]
 fn the_templates_commands_switch_to_the_new_core_and_back() {
     let desk = Desk::new();
-    let engines = Engines::up(&desk, "gates/single-host.toml");
+    let engines = Engines::up(&desk, "tests/common/engines.toml");
     let site = Site::new(&desk, &engines);
     let (cutover, rollback) = templates();
 
@@ -110,7 +110,7 @@ fn the_templates_commands_switch_to_the_new_core_and_back() {
     for file in
         ["single_host_bootstrap", "kafka_topic_init", "clickhouse_schema_init", "debezium_connector_init"]
     {
-        let text = desk.read(&format!("site/docs/results/{file}_result.env"));
+        let text = desk.read(&format!("run/{file}_result.env"));
         assert!(text.contains("_SUCCESS=true\n"), "{file}:\n{text}");
     }
     let new = site.start(&cutover.new_core_engine_start, "core");
