@@ -19,11 +19,14 @@ fn without_core(desk: &Desk) -> String {
     let (infra, _) = rest.split_once("# --- whether the core is ready").expect("the core's own section");
     let text = format!("{services}\n# ---{infra}\n");
     let (head, thresholds) = text.split_once("[thresholds]\n").expect("thresholds");
-    let (thresholds, rest) = thresholds.split_once("\n\n").expect("a section behind them");
+    let (thresholds, rest) = thresholds.split_once("\n# --- services").expect("a section behind them");
     // One that nothing uses is a fault.
     let used = |line: &&str| line.split(' ').next().is_some_and(|name| rest.contains(&format!("${name}")));
     let thresholds: Vec<_> = thresholds.lines().filter(used).collect();
-    desk.write("without-core.toml", &format!("{head}[thresholds]\n{}\n\n{rest}", thresholds.join("\n")))
+    desk.write(
+        "without-core.toml",
+        &format!("{head}[thresholds]\n{}\n# --- services{rest}", thresholds.join("\n")),
+    )
 }
 
 /// What the profile says of its gates: ids, and by id what each uses and needs.
