@@ -9,7 +9,7 @@ use std::fs;
 use std::sync::Mutex;
 
 /// How many rehearsals run side by side: they wait most of the time.
-const SIDE_BY_SIDE: usize = 2;
+const SIDE_BY_SIDE: usize = 3;
 
 /// What the two files must say: CUTOVER_SUCCESS, CUTOVER_FAILED_STEP, ROLLBACK_TRIGGERED, ROLLBACK_SUCCESS,
 /// ROLLBACK_FAILED_STEP.
