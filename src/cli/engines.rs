@@ -3,7 +3,7 @@
 use super::flags::ProfileFlags;
 use super::{Display, Refusal, print, report};
 use crate::exit;
-use crate::model::service::variable;
+use crate::model::service::variables;
 use crate::process::{Cancel, Command, Daemons, Exit, Worker, signals};
 use crate::profile::{self, Profile};
 use crate::rehearsal::detached::{self, Detached};
@@ -126,13 +126,8 @@ fn launch(arguments: &UpArguments) -> super::Result {
 pub fn environment(engines: &Detached) -> String {
     let mut text = String::new();
     for service in &engines.services {
-        let mut line = |what, value: &str| writeln!(text, "{}={value}", variable(what, &service.name)).ok();
-        line("ENDPOINT", &service.address);
-        if let Some(user) = &service.user {
-            line("USER", user);
-        }
-        if let Some(password) = &service.password {
-            line("PASSWORD", password);
+        for (name, value) in variables(&service.name, &service.endpoint()) {
+            writeln!(text, "{name}={value}").ok();
         }
     }
     text

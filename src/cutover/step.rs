@@ -6,10 +6,9 @@ use super::background;
 use super::held::Held;
 use super::measure::Measuring;
 use super::plan::Work;
-use crate::model::Secret;
 use crate::model::event::StepStatus;
 use crate::model::redact::Redactor;
-use crate::model::service::variable;
+use crate::model::service;
 use crate::model::switch::{CommandEnded, Sequence};
 use crate::model::time::millis;
 use crate::probe::excerpt;
@@ -75,26 +74,20 @@ pub const RESULTS: &str = "CUTPROOF_RESULTS";
 /// The variables that each step's command is given: this program, the run, and where the services are.
 pub fn environment(folder: &Path, settings: &Settings<'_>) -> Vec<(OsString, OsString)> {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).into_os_string();
-    let mut variables: Vec<(OsString, OsString)> =
+    let mut told: Vec<(OsString, OsString)> =
         vec![("CUTPROOF_RUN_FOLDER".into(), folder.clone()), (parent::VARIABLE.into(), folder)];
     if let Ok(program) = std::env::current_exe() {
-        variables.push(("CUTPROOF".into(), program.into_os_string()));
+        told.push(("CUTPROOF".into(), program.into_os_string()));
     }
     if let Some(results) = &settings.results {
         let results = std::path::absolute(results).unwrap_or_else(|_| results.clone());
-        variables.push((RESULTS.into(), results.into_os_string()));
+        told.push((RESULTS.into(), results.into_os_string()));
     }
-    for (service, endpoint) in &settings.endpoints {
-        let password = endpoint.password.as_ref().map(Secret::reveal);
-        let parts = [
-            ("ENDPOINT", Some(endpoint.address.as_str())),
-            ("USER", endpoint.user.as_deref()),
-            ("PASSWORD", password),
-        ];
-        let known = parts.into_iter().filter_map(|(what, value)| Some((variable(what, service), value?)));
-        variables.extend(known.map(|(name, value)| (name.into(), value.into())));
+    for (name, endpoint) in &settings.endpoints {
+        let known = service::variables(name, endpoint);
+        told.extend(known.map(|(name, value)| (name.into(), value.into())));
     }
-    variables
+    told
 }
 
 impl Stepper {

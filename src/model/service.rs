@@ -131,6 +131,16 @@ pub fn variable(what: &str, service: &str) -> String {
     format!("CUTPROOF_{what}_{}", service.to_ascii_uppercase().replace(['-', '.'], "_"))
 }
 
+/// Where a service is and as whom to log in, in the variables by which commands are told.
+pub fn variables(service: &str, endpoint: &Endpoint) -> impl Iterator<Item = (String, String)> {
+    let parts = [
+        ("ENDPOINT", Some(endpoint.address.as_str())),
+        ("USER", endpoint.user.as_deref()),
+        ("PASSWORD", endpoint.password.as_ref().map(Secret::reveal)),
+    ];
+    parts.into_iter().filter_map(move |(what, value)| Some((variable(what, service), value?.to_owned())))
+}
+
 /// What runs at an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {

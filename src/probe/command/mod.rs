@@ -6,10 +6,10 @@ pub(crate) mod excerpt;
 use super::{BadArgs, Context, Measurement, Probe, ProbeError, declared};
 use crate::model::field::{Field, FieldKind};
 use crate::model::redact::{Redactor, names_a_secret};
-use crate::model::service::variable;
+use crate::model::service;
 use crate::model::time::millis;
 use crate::model::units::Unit;
-use crate::model::{Args, Metric, Observation, Reading, Secret};
+use crate::model::{Args, Metric, Observation, Reading};
 use crate::process::{self, Excerpt, Exit, Fate, Outcome};
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -175,19 +175,13 @@ fn command(args: &Args, context: &Context<'_>) -> process::Command {
 
 /// Where the services are that the gate uses, as a person at a desk has it from `engines up`; and what the gate sets.
 fn environment(args: &Args, context: &Context<'_>) -> Vec<(OsString, OsString)> {
-    let mut variables = Vec::new();
-    for (service, endpoint) in context.endpoints {
-        let password = endpoint.password.as_ref().map(Secret::reveal);
-        let parts = [
-            ("ENDPOINT", Some(endpoint.address.as_str())),
-            ("USER", endpoint.user.as_deref()),
-            ("PASSWORD", password),
-        ];
-        let known = parts.into_iter().filter_map(|(what, value)| Some((variable(what, service), value?)));
-        variables.extend(known.map(|(name, value)| (name.into(), value.into())));
+    let mut told = Vec::new();
+    for (name, endpoint) in context.endpoints {
+        let known = service::variables(name, endpoint);
+        told.extend(known.map(|(name, value)| (name.into(), value.into())));
     }
-    variables.extend(args.map("env").into_iter().map(|(name, value)| (name.into(), value.into())));
-    variables
+    told.extend(args.map("env").into_iter().map(|(name, value)| (name.into(), value.into())));
+    told
 }
 
 /// The command as people should read it.

@@ -2,46 +2,36 @@
 
 use super::Apart;
 use crate::model::field::{Field, FieldKind};
+use crate::model::readiness::LEVELS;
+use crate::model::{CUTOVER_STEPS, ROLLBACK_STEPS};
 
 use FieldKind::{Bool, Choice, Duration, Number, Regex, Text, Texts};
 
 /// The steps of a cutover, then those of a rollback, each in their order.
-const STEPS: [&str; 17] = [
-    "stop_old_core_engine",
-    "stop_old_strategy_runner",
-    "precheck",
-    "bootstrap_infra",
-    "init_kafka_topic",
-    "init_clickhouse_schema",
-    "init_debezium_connector",
-    "start_new_core_engine",
-    "start_new_strategy_runner",
-    "warmup_query",
-    "stop_new_core_engine",
-    "stop_new_strategy_runner",
-    "restore_previous_binaries",
-    "restore_redis_bridge_compat",
-    "start_previous_core_engine",
-    "start_previous_strategy_runner",
-    "post_rollback_validate",
-];
+const STEPS: [&str; 17] = {
+    let (there, back) = (CUTOVER_STEPS, ROLLBACK_STEPS);
+    let mut all = [""; 17];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < there.len() { there[at] } else { back[at - there.len()] };
+        at += 1;
+    }
+    all
+};
 
 /// What a new core does before it is one, in this order.
-pub(in crate::profile) const MARKS: [&str; 3] = ["login", "settlement", "instruments"];
+pub(in crate::profile) use crate::model::switch::MARKS;
 
 /// The service levels of readiness.
-const SLIS: [&str; 10] = [
-    "quant_hft_core_process_alive",
-    "quant_hft_strategy_bridge_latency_p99_ms",
-    "quant_hft_strategy_bridge_chain_integrity",
-    "quant_hft_storage_redis_health",
-    "quant_hft_storage_timescale_health",
-    "quant_hft_storage_postgres_health",
-    "quant_hft_ctp_query_latency_p99_ms",
-    "quant_hft_ctp_flow_control_hits",
-    "quant_hft_ctp_disconnect_recovery_success_rate",
-    "quant_hft_ctp_reject_classified_ratio",
-];
+const SLIS: [&str; 10] = {
+    let mut names = [""; 10];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = LEVELS[at].name;
+        at += 1;
+    }
+    names
+};
 
 /// The words of what it means that there is no data.
 const ON_NO_DATA: [&str; 3] = ["hold", "fail", "rollback"];

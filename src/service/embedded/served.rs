@@ -2,8 +2,8 @@
 //! that it needs answer, told where they are and where to listen, and ready when something answers there.
 
 use super::launch::{Failure, Launch, Place, Prepared, Watch};
-use crate::model::service::variable;
-use crate::model::{Endpoint, Secret, ServiceKind};
+use crate::model::service::{variable, variables};
+use crate::model::{Endpoint, ServiceKind};
 use rustix::process::Signal;
 use std::net::TcpStream;
 use std::path::Path;
@@ -43,10 +43,7 @@ impl Served {
 
 /// Where a service is, in the variables that commands are told it by.
 fn tell(command: &mut Command, name: &str, endpoint: &Endpoint) {
-    command.env(variable("ENDPOINT", name), &endpoint.address);
-    command.envs(endpoint.user.as_ref().map(|user| (variable("USER", name), user)));
-    let password = endpoint.password.as_ref().map(Secret::reveal);
-    command.envs(password.map(|password| (variable("PASSWORD", name), password)));
+    command.envs(variables(name, endpoint));
 }
 
 impl Launch for Served {
