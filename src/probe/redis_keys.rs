@@ -284,7 +284,8 @@ fn ages(
     let mut known = Vec::new();
     for (key, time) in keys.iter().zip(times) {
         let Some(time) = time else { continue };
-        let age = now.millis() as f64 - time / per_ms;
+        // Whole milliseconds, as the clock has them: nanoseconds since 1970 are more than an f64 can hold.
+        let age = now.millis() as f64 - (time / per_ms).round();
         if age < -AHEAD_MS {
             let when = Stamp::from_millis((time / per_ms) as i64);
             let key = shown(key);
