@@ -13,6 +13,19 @@ pub const ERROR: u8 = 2;
 /// `readiness`: measured or declared, and not healthy.
 pub const UNHEALTHY: u8 = 3;
 
+/// `verify` of runs, `signoff`, `merge`: something that is asked for is not there, or too old. Where evidence also says
+/// that something did not pass, that is [`NOT_PASSED`].
+pub const MISSING: u8 = 4;
+
+/// `verify` of runs, `signoff`, `merge`: the evidence is not as it was written.
+pub const TAMPERED: u8 = 5;
+
+/// `verify` of runs, `signoff`, `merge`: another version of cutproof wrote the evidence, and this one can't judge it.
+pub const INCONCLUSIVE: u8 = 6;
+
+/// A fault of cutproof itself.
+pub const INTERNAL: u8 = 70;
+
 /// Ended by SIGINT, after everything was put in order: 128 + 2.
 pub const INTERRUPTED: u8 = 130;
 

@@ -3,6 +3,7 @@
 //! Data goes once through the house: profile → plan → runner → journal → evidence → verify → report.
 //! See `docs/architecture.md` for which module may know which.
 
+pub mod bundle;
 pub mod cli;
 pub mod condition;
 pub mod cutover;
@@ -14,6 +15,7 @@ pub mod journal;
 pub mod model;
 pub mod monitor;
 pub mod plan;
+pub mod policy;
 pub mod probe;
 pub mod process;
 pub mod profile;
@@ -21,6 +23,7 @@ pub mod rehearsal;
 pub mod report;
 pub mod runner;
 pub mod service;
+pub mod sign;
 pub mod template;
 pub mod verify;
 pub mod watch;

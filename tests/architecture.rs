@@ -12,8 +12,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("watch", &["condition"]),
     ("journal", &["condition", "template"]),
     ("evidence", &["journal", "condition", "template", "watch"]),
-    ("verify", &["evidence", "journal", "condition", "template", "watch"]),
-    ("report", &["verify", "evidence", "journal", "condition"]),
+    ("sign", &[]),
+    ("bundle", &["evidence", "journal"]),
+    ("policy", &["sign"]),
+    ("verify", &["bundle", "condition", "evidence", "journal", "policy", "sign", "template", "watch"]),
+    ("report", &["bundle", "condition", "evidence", "journal", "policy", "sign", "verify"]),
     ("probe", &["condition", "process"]),
     ("profile", &["condition", "probe"]),
     ("service", &["probe", "process"]),
@@ -23,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cutover",
         &[
+            "bundle",
             "condition",
             "evidence",
             "exit",
@@ -43,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "rehearsal",
         &[
+            "bundle",
             "condition",
             "evidence",
             "exit",
@@ -60,6 +65,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "bundle",
             "condition",
             "cutover",
             "drill",
@@ -68,6 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "journal",
             "monitor",
             "plan",
+            "policy",
             "probe",
             "process",
             "profile",
@@ -75,6 +82,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "report",
             "runner",
             "service",
+            "sign",
             "template",
             "verify",
             "watch",

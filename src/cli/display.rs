@@ -167,6 +167,7 @@ impl Sink for Display {
                 }
                 self.line(&format!("run {}", started.run));
             }
+            Event::Provenance(_) => {}
             Event::ServiceReady(ready) => {
                 let product = ready.product.map(|product| format!("  {product}")).unwrap_or_default();
                 let seconds = ready.took_ms / 1e3;

@@ -348,6 +348,7 @@ fn started(settings: &Settings<'_>, record: &Record) -> RunStarted {
         selection: None,
         host: record::host(),
         started: record.clock.started(),
+        partition: None,
         services: planned.collect(),
         gates: Vec::new(),
         not_selected: BTreeSet::new(),

@@ -74,6 +74,7 @@ impl Sample {
             started: Stamp::from_millis(1_795_376_463_120),
             services: Default::default(),
             gates,
+            partition: None,
             not_selected: Default::default(),
             steps: Default::default(),
             bootstrap: Args::default(),

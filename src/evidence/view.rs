@@ -4,7 +4,9 @@
 use super::switch::{self, SwitchView};
 use super::watch::WatchView;
 use crate::journal::{Digest, End, Record, Records};
-use crate::model::event::{GateEnded, PlannedService, PlannedStep, RunStarted, ServiceReady, StepEnded};
+use crate::model::event::{
+    GateEnded, PlannedService, PlannedStep, Provenance, RunStarted, ServiceReady, StepEnded,
+};
 use crate::model::switch::Stage;
 use crate::model::time::millis;
 use crate::model::{Counts, Event, Gate, GateId, Stamp, Verdict};
@@ -17,6 +19,8 @@ use std::time::Duration;
 pub struct RunView<'a> {
     /// What it set out to do.
     pub started: &'a RunStarted,
+    /// What it was made with and from, where that is on record.
+    pub provenance: Option<&'a Provenance>,
     /// The plan's gates in the plan's order.
     pub gates: Vec<GateView<'a>>,
     /// The plan's services and any other that was told of, by name.
@@ -69,6 +73,8 @@ pub struct GateView<'a> {
     pub reason: Cow<'a, str>,
     /// Its end, where it has one.
     pub ended: Option<&'a GateEnded>,
+    /// When that was.
+    pub ended_at: Option<Stamp>,
     /// The steps that it announced.
     pub planned: &'a [PlannedStep],
     /// The steps of the last attempt that took any, by number.
@@ -204,6 +210,7 @@ impl<'a> Builder<'a> {
         let switch = started.switch.as_deref().map(planned).transpose();
         let view = RunView {
             started,
+            provenance: None,
             switch: switch.map_err(|what| contradiction(1, what))?,
             gates: started.gates.iter().map(|gate| GateView::planned(gate, started)).collect(),
             services: started
@@ -234,6 +241,11 @@ impl<'a> Builder<'a> {
             Event::RunStarted(_) => {
                 return Err(contradiction(record.seq, "the run starts a second time".to_owned()));
             }
+            Event::Provenance(provenance) => {
+                if self.view.provenance.replace(provenance).is_some() {
+                    return Err(contradiction(record.seq, "the run's provenance is told twice".to_owned()));
+                }
+            }
             Event::ServiceReady(ready) => self.service(&ready.service, ServiceState::Ready(ready)),
             Event::ServiceFailed { service, reason, took_ms } => {
                 self.service(service, ServiceState::Failed { reason, took_ms: *took_ms });
@@ -249,7 +261,10 @@ impl<'a> Builder<'a> {
                 let gate = self.gate(gate, record)?;
                 (gate.begun, gate.attempt_ended) = (true, true);
             }
-            Event::GateEnded(ended) => self.gate(&ended.gate, record)?.ended = Some(ended),
+            Event::GateEnded(ended) => {
+                let gate = self.gate(&ended.gate, record)?;
+                (gate.ended, gate.ended_at) = (Some(&**ended), Some(record.at));
+            }
             Event::StageStarted { .. }
             | Event::StageEnded { .. }
             | Event::CommandStarted(_)
@@ -357,6 +372,7 @@ impl<'a> GateView<'a> {
             verdict: Verdict::Skipped,
             reason: Cow::Borrowed(""),
             ended: None,
+            ended_at: None,
             planned: started.steps.get(&gate.id).map(Vec::as_slice).unwrap_or_default(),
             steps: BTreeMap::new(),
             attempt_ended: false,

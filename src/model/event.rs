@@ -20,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Event {
     /// The first event of every run: the resolved plan, thresholds and positions included.
     RunStarted(Box<RunStarted>),
+    /// What the run was made with and from; only of a run that belongs to no other.
+    Provenance(Box<Provenance>),
     /// A service answers.
     ServiceReady(ServiceReady),
     /// A service could not be started or reached.
@@ -146,6 +148,9 @@ pub struct RunStarted {
     pub host: String,
     /// When it began.
     pub started: Stamp,
+    /// The shard that this run is, where the gates are shared out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<Partition>,
     /// Services by name.
     pub services: BTreeMap<String, PlannedService>,
     /// All gates of the plan, in order; those not selected too.
@@ -178,6 +183,44 @@ pub struct RunStarted {
     /// The fault that a rehearsal makes on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+}
+
+/// A share of a plan's gates. Which gate belongs to which shard follows from its id alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    /// From 1.
+    pub index: u32,
+    /// How many there are.
+    pub total: u32,
+    /// Gates of other shards that run here only because gates of this one need them: set-up, not results.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub setup: BTreeSet<GateId>,
+}
+
+/// What a run was made with and from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// SHA-256 of cutproof's own executable, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_sha256: Option<String>,
+    /// The repository's state in the working directory, when the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// What of this is not known, and why, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+/// The state of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The commit, in hex.
+    pub commit: String,
+    /// Whether the work tree differs from it, evidence and its exports apart.
+    pub dirty: bool,
+    /// The first few paths that differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
 }
 
 /// A file and what it held.

@@ -96,7 +96,7 @@ fn finding_json(finding: &Finding) -> Value {
         "code": finding.code.as_str(),
         "group": finding.code.group().as_str(),
         "severity": finding.severity.as_str(),
-        "evidence": finding.which.as_str(),
+        "evidence": finding.evidence.as_str(),
         "file": finding.file,
         "line": finding.line,
         "subject": finding.subject,
@@ -187,7 +187,7 @@ struct Names(BTreeMap<String, usize>);
 impl Names {
     fn of(&mut self, finding: &Finding) -> String {
         let subject = visible(&finding.subject);
-        let name = format!("{} {} ({})", finding.code, subject, finding.which.as_str());
+        let name = format!("{} {} ({})", finding.code, subject, finding.evidence.as_str());
         let count = self.0.entry(name.clone()).or_default();
         *count += 1;
         if *count == 1 { name } else { format!("{name} {count}") }

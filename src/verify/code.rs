@@ -24,11 +24,41 @@ pub enum Group {
     Rollback,
     /// The two files against each other.
     Pair,
+    /// Service levels of readiness evidence.
+    Levels,
+    /// A watch's series against its verdict.
+    Watch,
+    /// A run's folder against its manifest.
+    Bundle,
+    /// Journals, and other evidence against them.
+    Journal,
+    /// Envelopes, signatures and keys.
+    Signature,
+    /// What a policy asks of the runs.
+    Policy,
+    /// What a policy asks of the gates, and its waivers.
+    Gates,
+    /// Several runs against each other.
+    Runs,
+}
+
+/// What a finding that refuses evidence means for whoever acts on it; the order is that of exit codes where there are
+/// several: the last one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// It can't be judged by this cutproof; no sign of tampering.
+    Inconclusive,
+    /// Something that is asked for is not there, or too old.
+    Missing,
+    /// The evidence says that it is not as it must be.
+    Refused,
+    /// It is not as it was written.
+    Tampered,
 }
 
 impl Group {
     /// All of them, in order.
-    pub const ALL: [Group; 9] = [
+    pub const ALL: [Group; 17] = [
         Group::File,
         Group::Run,
         Group::Outcome,
@@ -38,6 +68,14 @@ impl Group {
         Group::Times,
         Group::Rollback,
         Group::Pair,
+        Group::Levels,
+        Group::Watch,
+        Group::Bundle,
+        Group::Journal,
+        Group::Signature,
+        Group::Policy,
+        Group::Gates,
+        Group::Runs,
     ];
 
     /// The group's name in reports.
@@ -52,6 +90,14 @@ impl Group {
             Group::Times => "times",
             Group::Rollback => "rollback",
             Group::Pair => "pair",
+            Group::Levels => "levels",
+            Group::Watch => "watch",
+            Group::Bundle => "bundle",
+            Group::Journal => "journal",
+            Group::Signature => "signature",
+            Group::Policy => "policy",
+            Group::Gates => "gates",
+            Group::Runs => "runs",
         }
     }
 }
@@ -209,6 +255,15 @@ codes! {
 }
 
 impl Code {
+    /// What it means where it refuses the evidence: which exit code follows.
+    pub fn class(self) -> Class {
+        match self {
+            Code::UnknownProjection => Class::Inconclusive,
+            Code::EvidenceNotFound | Code::RunUnfinished | Code::OlderThanSince => Class::Missing,
+            _ => Class::Refused,
+        }
+    }
+
     /// What it means for whoever reads it, where what must be and what is does not say that.
     pub fn meaning(self) -> Option<&'static str> {
         match self {

@@ -36,6 +36,82 @@ impl Which {
     }
 }
 
+impl From<Which> for Evidence {
+    fn from(which: Which) -> Evidence {
+        match which {
+            Which::Cutover => Evidence::Cutover,
+            Which::Rollback => Evidence::Rollback,
+        }
+    }
+}
+
+/// What a finding is about: a kind of evidence, in the order in which findings are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Evidence {
+    /// A run's folder as a whole.
+    Bundle,
+    /// `manifest.json`.
+    Manifest,
+    /// `journal.jsonl`.
+    Journal,
+    /// The cutover's file.
+    Cutover,
+    /// The rollback's file.
+    Rollback,
+    /// The file of the Kafka topics' init.
+    KafkaInit,
+    /// The file of the ClickHouse schema's init.
+    ClickhouseInit,
+    /// The file of the TimescaleDB schema's init.
+    TimescaleInit,
+    /// The file of the Debezium connectors' init.
+    DebeziumInit,
+    /// The bootstrap's file.
+    Bootstrap,
+    /// A readiness JSON.
+    Readiness,
+    /// `watch.csv` and `watch.json`.
+    Watch,
+    /// `junit.xml`.
+    Junit,
+    /// `summary.json`.
+    Summary,
+    /// An envelope with signatures.
+    Signature,
+    /// A policy.
+    Policy,
+    /// What a policy asks of the runs.
+    Gate,
+    /// `signoff.json`.
+    Signoff,
+}
+
+impl Evidence {
+    /// Its name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Evidence::Bundle => "bundle",
+            Evidence::Manifest => "manifest",
+            Evidence::Journal => "journal",
+            Evidence::Cutover => "cutover",
+            Evidence::Rollback => "rollback",
+            Evidence::KafkaInit => "kafka-init",
+            Evidence::ClickhouseInit => "clickhouse-init",
+            Evidence::TimescaleInit => "timescale-init",
+            Evidence::DebeziumInit => "debezium-init",
+            Evidence::Bootstrap => "bootstrap",
+            Evidence::Readiness => "readiness",
+            Evidence::Watch => "watch",
+            Evidence::Junit => "junit",
+            Evidence::Summary => "summary",
+            Evidence::Signature => "signature",
+            Evidence::Policy => "policy",
+            Evidence::Gate => "gate",
+            Evidence::Signoff => "signoff",
+        }
+    }
+}
+
 /// Whether a finding refuses the evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -63,9 +139,9 @@ pub struct Finding {
     pub code: Code,
     /// Whether it refuses the evidence.
     pub severity: Severity,
-    /// In which of the two files.
-    pub which: Which,
-    /// That file's path, as it was given.
+    /// In which kind of evidence.
+    pub evidence: Evidence,
+    /// The file's path, as it was given.
     pub file: String,
     /// The line, from 1, where there is one.
     pub line: Option<usize>,
@@ -93,35 +169,47 @@ pub struct More {
 /// Where something stands.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    pub which: Which,
+    pub evidence: Evidence,
+    /// The file, where it is not the one that [`Findings`] know by the kind of evidence.
+    pub file: Option<String>,
     pub line: Option<usize>,
     pub subject: String,
 }
 
 impl Place {
     /// Where an entry stands.
-    pub fn of(which: Which, entry: &Entry) -> Place {
-        Place { which, line: Some(entry.line), subject: cut(&entry.key) }
+    pub fn of(evidence: impl Into<Evidence>, entry: &Entry) -> Place {
+        Place { evidence: evidence.into(), file: None, line: Some(entry.line), subject: cut(&entry.key) }
     }
 
     /// Something that stands in no line.
-    pub fn nowhere(which: Which, subject: impl Into<String>) -> Place {
-        Place { which, line: None, subject: subject.into() }
+    pub fn nowhere(evidence: impl Into<Evidence>, subject: impl Into<String>) -> Place {
+        Place { evidence: evidence.into(), file: None, line: None, subject: subject.into() }
+    }
+
+    /// Something of this file.
+    pub fn in_file(evidence: Evidence, file: impl Into<String>, subject: impl Into<String>) -> Place {
+        Place { file: Some(file.into()), ..Place::nowhere(evidence, subject) }
+    }
+
+    /// The same in this line.
+    pub fn line(self, line: usize) -> Place {
+        Place { line: Some(line), ..self }
     }
 }
 
 /// Collects findings.
 #[derive(Debug)]
 pub(super) struct Findings {
-    paths: [String; 2],
+    paths: BTreeMap<Evidence, String>,
     list: Vec<Finding>,
     counts: BTreeMap<(Code, Severity), usize>,
 }
 
 impl Findings {
-    pub fn new(cutover: &str, rollback: &str) -> Findings {
-        let paths = [cutover.to_owned(), rollback.to_owned()];
-        Findings { paths, list: Vec::new(), counts: BTreeMap::new() }
+    /// None yet. `paths` are the files' names, for findings that don't name one themselves.
+    pub fn new(paths: impl IntoIterator<Item = (Evidence, String)>) -> Findings {
+        Findings { paths: paths.into_iter().collect(), list: Vec::new(), counts: BTreeMap::new() }
     }
 
     /// Something that refuses the evidence.
@@ -158,9 +246,9 @@ impl Findings {
         let count = self.counts.entry((code, severity)).or_default();
         *count += 1;
         if *count <= MOST_OF_A_CODE {
-            let file = self.paths[at.which as usize].clone();
-            let Place { which, line, subject } = at;
-            self.list.push(Finding { code, severity, which, file, line, subject, expected, seen, advice });
+            let Place { evidence, file, line, subject } = at;
+            let file = file.or_else(|| self.paths.get(&evidence).cloned()).unwrap_or_default();
+            self.list.push(Finding { code, severity, evidence, file, line, subject, expected, seen, advice });
         }
     }
 
@@ -169,10 +257,24 @@ impl Findings {
         self.list.iter().any(|finding| finding.code == code)
     }
 
+    /// Takes over what another collection found.
+    pub fn take(&mut self, list: Vec<Finding>, more: Vec<More>) {
+        for finding in list {
+            let count = self.counts.entry((finding.code, finding.severity)).or_default();
+            *count += 1;
+            if *count <= MOST_OF_A_CODE {
+                self.list.push(finding);
+            }
+        }
+        for more in more {
+            *self.counts.entry((more.code, more.severity)).or_default() += more.count;
+        }
+    }
+
     /// The findings in the order in which they are told, and what was only counted.
     pub fn finish(mut self) -> (Vec<Finding>, Vec<More>) {
         self.list.sort_by_key(|finding| {
-            (finding.severity, finding.code.group(), finding.which, finding.line.unwrap_or(0))
+            (finding.severity, finding.code.group(), finding.evidence, finding.line.unwrap_or(0))
         });
         let counts = self.counts.into_iter().filter(|(_, count)| *count > MOST_OF_A_CODE);
         let more = counts.map(|((code, severity), count)| {

@@ -11,7 +11,7 @@ pub(super) fn no_hidden_line_breaks(which: Which, text: &str, found: &mut Findin
     for (at, line) in text.split('\n').enumerate() {
         let line = line.strip_suffix('\r').unwrap_or(line);
         if let Some(hidden) = line.chars().find(|c| breaks(*c)) {
-            let at = Place { which, line: Some(at + 1), subject: "the line".to_owned() };
+            let at = Place::nowhere(which, "the line").line(at + 1);
             let seen = format!("the character U+{:04X} in it", u32::from(hidden));
             found.refuse(Code::HiddenLineBreak, at, "one line for every reader", seen);
         }
@@ -25,7 +25,7 @@ fn breaks(c: char) -> bool {
 /// No line begins with `=`. What stands in it is not quoted: it may be anything.
 pub(super) fn no_empty_keys(which: Which, env: &Env, found: &mut Findings) {
     for stray in env.stray().iter().filter(|stray| stray.text.starts_with('=')) {
-        let at = Place { which, line: Some(stray.line), subject: "the line".to_owned() };
+        let at = Place::nowhere(which, "the line").line(stray.line);
         found.refuse(Code::EmptyKey, at, "KEY=VALUE", "no key before the =");
     }
 }
@@ -46,7 +46,7 @@ pub(super) fn no_duplicates(which: Which, env: &Env, found: &mut Findings) {
 /// Lines that say nothing to a reader of `KEY=VALUE`. What stands in them is not quoted.
 pub(super) fn tell_stray_lines(which: Which, env: &Env, found: &mut Findings) {
     for stray in env.stray().iter().filter(|stray| !stray.text.starts_with('=')) {
-        let at = Place { which, line: Some(stray.line), subject: "the line".to_owned() };
+        let at = Place::nowhere(which, "the line").line(stray.line);
         found.warn(Code::LineWithoutKey, at, "KEY=VALUE or a # comment", "no = in it: it was not read");
     }
 }
@@ -55,7 +55,7 @@ pub(super) fn tell_stray_lines(which: Which, env: &Env, found: &mut Findings) {
 pub(super) fn tell_no_final_newline(which: Which, text: &str, found: &mut Findings) {
     if !text.is_empty() && !text.ends_with('\n') {
         let line = Some(text.split('\n').count());
-        let at = Place { which, line, subject: "the last line".to_owned() };
+        let at = Place { line, ..Place::nowhere(which, "the last line") };
         found.warn(Code::NoFinalNewline, at, "ended by a newline", "no end");
     }
 }

@@ -1,8 +1,10 @@
 //! Reads evidence files, trusts nothing, starts nothing: texts in, findings out. Evidence is a claim; a claim that
 //! contradicts itself is refused whatever it claims. It knows no path, no terminal and nothing of how a run is made.
 
+pub mod bundle;
 mod claim;
 mod code;
+pub mod decision;
 mod finding;
 mod form;
 mod lines;
@@ -19,8 +21,8 @@ use crate::evidence::Env;
 use crate::model::Stamp;
 use crate::template::FileFault;
 use claim::Claim;
-pub use code::{Code, Group};
-pub use finding::{Finding, MOST_OF_A_CODE, More, Severity, Which};
+pub use code::{Class, Code, Group};
+pub use finding::{Evidence, Finding, MOST_OF_A_CODE, More, Severity, Which};
 use finding::{Findings, Place};
 pub use value::Seconds;
 
@@ -123,7 +125,8 @@ impl Verification {
 
 /// Verifies the evidence of a cutover and its rollback.
 pub fn verify(cutover: &Source, rollback: &Source, rules: &Rules) -> Verification {
-    let mut found = Findings::new(&cutover.path, &rollback.path);
+    let paths = [(Evidence::Cutover, cutover.path.clone()), (Evidence::Rollback, rollback.path.clone())];
+    let mut found = Findings::new(paths);
     let envs = [(Which::Cutover, cutover), (Which::Rollback, rollback)]
         .map(|(which, source)| read(which, source, rules, &mut found));
     let claims = [(Which::Cutover, &envs[0]), (Which::Rollback, &envs[1])]

@@ -156,6 +156,7 @@ impl<'a> Gatherer<'a> {
             Event::Warning { text } => self.status.warnings.push(text.clone()),
             Event::Alarm { text } => self.status.alarms.push(text.clone()),
             Event::RunStarted(_)
+            | Event::Provenance(_)
             | Event::ServiceReady(_)
             | Event::ServiceFailed { .. }
             | Event::AttemptEnded { .. }

@@ -66,7 +66,9 @@ pub fn line(record: &Record) -> Option<String> {
         }
         Event::Interrupted { by } => format!("interrupted by {by}"),
         Event::RunEnded { .. } => "run ends".to_owned(),
-        Event::GateStarted { .. } | Event::StepStarted(_) | Event::WatchSampled(_) => return None,
+        Event::Provenance(_) | Event::GateStarted { .. } | Event::StepStarted(_) | Event::WatchSampled(_) => {
+            return None;
+        }
     };
     Some(format!("{}  {}", time(record.at), visible(&text)))
 }

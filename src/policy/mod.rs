@@ -1,0 +1,153 @@
+//! `gates/policy/NAME.toml`: what a sign-off asks of the evidence. Text in, checked rules out: it knows no run, no
+//! evidence and no clock. A rule that can't be read is an error, never a rule that is left out.
+
+use crate::model::{GateId, Phase, Position, Stamp};
+use crate::sign::PublicKey;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What a sign-off asks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// The file as it was given.
+    pub path: String,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// From then on it says nothing any more.
+    pub expires: Option<Stamp>,
+    /// What the runs must have been made of.
+    pub requires: Requirements,
+    /// Gates that must have passed, each within its age.
+    pub gates: Vec<GateRule>,
+    /// Who may sign.
+    pub keys: Vec<TrustedKey>,
+    /// How many of whom must have signed. Empty where no signature is asked for.
+    pub thresholds: Vec<Threshold>,
+    /// Gates that may be red all the same.
+    pub waivers: Vec<Waiver>,
+}
+
+/// What the runs must have been made of. What is none is not asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Requirements {
+    /// The environment's name.
+    pub environment: Option<String>,
+    /// The commit, in hex, whole.
+    pub commit: Option<String>,
+    /// The work tree was as the commit has it.
+    pub clean_tree: bool,
+    /// SHA-256 of the profile, in hex.
+    pub profile_sha256: Option<String>,
+    /// Who may have given the services: `embedded`, `containers`, `attach`; any where it is empty.
+    pub provisioners: Vec<String>,
+    /// Which products may have run.
+    pub products: Vec<ProductRule>,
+    /// Every service level was measured: none declared, none defaulted.
+    pub measured_only: bool,
+    /// A rollback was drilled.
+    pub rollback_drill: Option<DrillRule>,
+    /// The watch after the switch lasted at least so long.
+    pub min_watch: Option<Duration>,
+    /// No gate passed only when it was tried again.
+    pub no_flaky: bool,
+}
+
+/// Which product a service must have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductRule {
+    /// The service's name in the profile.
+    pub service: String,
+    /// The product's name; any where there is none.
+    pub name: Option<String>,
+    /// What its version must begin with, part by part (`7.2` takes `7.2` and `7.2.4`, not `7.20`); any where empty.
+    pub versions: Vec<String>,
+    /// Where it stands.
+    pub at: Position,
+}
+
+/// A rollback that was drilled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillRule {
+    /// It may be so old.
+    pub max_age: Duration,
+    /// It took at most so long; the limit of its own plan holds besides.
+    pub max_duration: Option<Duration>,
+    /// Where it stands.
+    pub at: Position,
+}
+
+/// Gates that must have passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateRule {
+    /// Which.
+    pub select: Select,
+    /// What was measured of them may be so old; any age where there is none.
+    pub max_age: Option<Duration>,
+    /// Where it stands.
+    pub at: Position,
+}
+
+/// Which gates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Select {
+    /// This one.
+    Id(GateId),
+    /// All that have this word.
+    Tag(String),
+    /// All of this part of the cutover.
+    Phase(Phase),
+    /// All that the profile says are required.
+    Required,
+}
+
+/// A key that may sign.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrustedKey {
+    /// Whose it is.
+    pub name: String,
+    /// The key.
+    pub key: PublicKey,
+    /// As what its owner may sign: `runner`, `approver`, …
+    pub roles: BTreeSet<String>,
+    /// Where it stands.
+    pub at: Position,
+}
+
+/// How many distinct keys of a role must have signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Threshold {
+    /// The role.
+    pub role: String,
+    /// How many; at least one.
+    pub count: u32,
+    /// Where it stands.
+    pub at: Position,
+}
+
+/// A gate that may be red all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// Which gate.
+    pub gate: GateId,
+    /// Why.
+    pub reason: String,
+    /// Who says so.
+    pub approver: String,
+    /// Until then.
+    pub expires: Stamp,
+    /// What it holds for.
+    pub bound: Bound,
+    /// Where it stands.
+    pub at: Position,
+}
+
+/// What a waiver holds for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// Runs of this commit, in hex, whole.
+    Commit(String),
+    /// The run whose manifest has this SHA-256, in hex.
+    Evidence(String),
+}
