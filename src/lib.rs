@@ -23,6 +23,7 @@ pub mod rehearsal;
 pub mod report;
 pub mod runner;
 pub mod service;
+pub mod settings;
 pub mod sign;
 pub mod template;
 pub mod verify;

@@ -4,8 +4,8 @@ use crate::condition::{Condition, MetricType};
 use crate::model::MetricKind;
 use crate::model::time::millis;
 use crate::model::watch::{WatchMetric, WatchPlan, WatchSource};
-use crate::profile::names;
 use crate::profile::switch::{Measure, Metric, Watch};
+use crate::settings::names;
 use crate::watch::{BadPlan, Judge};
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 
 use super::closure;
 use crate::model::{Gate, Phase};
-use crate::profile::names::{self, quoted};
 use crate::profile::{Profile, graph};
+use crate::settings::names::{self, quoted};
 use std::collections::HashSet;
 
 /// What was asked for. Of several kinds all must fit; of several values of one kind any.

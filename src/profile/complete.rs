@@ -1,9 +1,9 @@
 //! Settings that were not read from TOML but come from flags: checked against the same fields, with the same defaults.
 
-use super::decode::{default, expected};
-use super::names::{self, quoted};
 use crate::model::Args;
 use crate::model::field::{Field, FieldKind, Presence};
+use crate::settings::decode::{default, expected};
+use crate::settings::names::{self, quoted};
 use serde_json::{Map, Value};
 
 /// Checks settings, durations in milliseconds and sizes in bytes, and fills in what is absent.

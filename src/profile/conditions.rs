@@ -2,11 +2,11 @@
 //! against what can be observed. Every fault has its place in the text as it was written.
 
 use super::draft::Threshold;
-use super::fault::Report;
-use super::names::{hint, quoted};
-use super::source::Span;
 use crate::condition::{Condition, KEYWORDS, MetricType, Problem};
 use crate::model::{Metric, MetricKind};
+use crate::settings::fault::Report;
+use crate::settings::names::{hint, quoted};
+use crate::settings::source::Span;
 use std::collections::{BTreeMap, HashSet};
 
 /// Named limits. A condition writes `$NAME` where it would write the limit itself.
@@ -210,10 +210,10 @@ fn references(text: &str) -> Vec<(Span, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::Source;
     use super::*;
     use crate::model::units::Unit;
     use crate::profile::draft::Placed;
+    use crate::settings::source::Source;
     use proptest::prelude::*;
 
     fn thresholds() -> Thresholds {

@@ -1,8 +1,8 @@
 //! Reads a profile's file, and finds it by name. Nothing that stands where a file should can make it wait.
 
 use super::ProfileError;
-use super::names;
 use crate::model::event::FileDigest;
+use crate::settings::names;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};

@@ -2,12 +2,12 @@
 //! holds the pages to them.
 
 use super::complete::complete;
-use super::decode::expected;
 use super::fields::{self, Apart};
 use super::schema::schema;
 use crate::model::field::{Field, FieldKind, Presence};
 use crate::model::{Args, Metric, MetricKind, ServiceKind};
 use crate::probe::{self, Probe};
+use crate::settings::decode::expected;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::path::Path;

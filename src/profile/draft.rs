@@ -3,11 +3,11 @@
 pub(super) mod switch;
 
 use super::complete::complete;
-use super::names::quoted;
-use super::source::Span;
 use super::{Engine, Service};
 use crate::model::{Args, Phase, Retry, ServiceKind};
 use crate::probe::Probe;
+use crate::settings::names::quoted;
+use crate::settings::source::Span;
 use std::time::Duration;
 
 /// The deadline of an attempt where nobody says.

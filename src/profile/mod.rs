@@ -7,19 +7,14 @@
 mod check;
 mod complete;
 mod conditions;
-mod decode;
 mod disk;
 mod draft;
 mod endpoint;
-mod fault;
 mod fields;
 pub(crate) mod graph;
-pub(crate) mod names;
 mod parse;
 mod schema;
-mod source;
 pub mod switch;
-mod text;
 
 #[cfg(test)]
 mod cutover_messages;
@@ -34,19 +29,18 @@ pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
+pub use crate::settings::{COMMAND_LINE, Excerpt, Fault, Faults};
 pub use disk::{FOLDER, MAX_SIZE, find};
 pub use draft::GateDraft;
-pub use fault::{Fault, Faults};
 pub use schema::schema;
-pub use source::{COMMAND_LINE, Excerpt};
 
 use crate::condition::Condition;
 use crate::model::event::FileDigest;
 use crate::model::{Gate, Position, ServiceKind};
 use crate::probe::{self, Probe};
+use crate::settings::fault::Report;
+use crate::settings::source::Source;
 use draft::{Draft, Placed};
-use fault::Report;
-use source::Source;
 use std::fmt;
 use std::path::Path;
 

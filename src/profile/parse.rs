@@ -3,15 +3,15 @@
 mod switch;
 
 use super::check;
-use super::decode::{self, Shape, in_order, seen};
 use super::draft::{Draft, GateDraft, Placed, ServiceDraft, TIMEOUT, Threshold};
-use super::fault::Report;
-use super::names::quoted;
-use super::source::Span;
 use super::{Engine, fields};
 use crate::model::units::Quantity;
 use crate::model::{Args, Phase, Retry, ServiceKind};
 use crate::probe::Probe;
+use crate::settings::decode::{self, Shape, in_order, seen};
+use crate::settings::fault::Report;
+use crate::settings::names::quoted;
+use crate::settings::source::Span;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -6,9 +6,9 @@
 use crate::model::readiness::{LEVELS, Level, LevelUnit, ReadinessPlan, SliPlan, SliSource, level};
 use crate::model::{GateId, MetricKind};
 use crate::plan::{Plan, PlanError, Selection};
-use crate::profile::names::{hint, quoted};
 use crate::profile::switch::Readiness;
 use crate::profile::{CheckedGate, Profile};
+use crate::settings::names::{hint, quoted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The service's name in the evidence, where nobody says another.

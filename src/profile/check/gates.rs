@@ -3,13 +3,13 @@
 use super::super::CheckedGate;
 use super::super::conditions::{self, Thresholds};
 use super::super::draft::{GateDraft, Placed, ServiceDraft};
-use super::super::fault::Report;
-use super::super::names::quoted;
 use super::uses::{self, Measuring};
 use super::{NAME, follow, is_name, refuse_circles, retry, services, timeout, told};
 use crate::condition::Condition;
 use crate::model::{Args, Gate, GateId, Metric, Phase};
 use crate::probe::Probe;
+use crate::settings::fault::Report;
+use crate::settings::names::quoted;
 use std::collections::BTreeMap;
 
 /// A gate as what measures by it sees it.

@@ -3,12 +3,12 @@
 use super::super::conditions::Thresholds;
 use super::super::draft::switch::{CutoverDraft, MeasureDraft};
 use super::super::draft::{Placed, ServiceDraft};
-use super::super::fault::Report;
-use super::super::names::quoted;
 use super::super::switch::Measure;
 use super::uses::{self, Measuring};
 use super::{services, timeout};
 use crate::model::{Metric, MetricKind};
+use crate::settings::fault::Report;
+use crate::settings::names::quoted;
 use std::collections::BTreeMap;
 
 /// What parts of a profile are checked against.

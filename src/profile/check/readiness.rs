@@ -2,8 +2,6 @@
 
 use super::super::draft::Placed;
 use super::super::draft::switch::{ReadinessDraft, Said, SliDraft};
-use super::super::fault::Report;
-use super::super::names::quoted;
 use super::super::switch::{Readiness, Sli};
 use super::gates::Outline;
 use super::measure::kind_of;
@@ -11,6 +9,8 @@ use super::{refuse_doubled, whole};
 use crate::model::readiness::SliSource;
 use crate::model::units::{Dimension, Unit, unit_of_metric_name};
 use crate::model::{GateId, Metric, MetricKind, Phase};
+use crate::settings::fault::Report;
+use crate::settings::names::quoted;
 use std::collections::BTreeMap;
 
 type Gates = BTreeMap<String, Outline>;

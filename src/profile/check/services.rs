@@ -3,9 +3,9 @@
 use super::super::Service;
 use super::super::draft::{Placed, ServiceDraft};
 use super::super::endpoint;
-use super::super::fault::Report;
-use super::super::names::quoted;
 use super::{NAME, follow, is_name, refuse_circles};
+use crate::settings::fault::Report;
+use crate::settings::names::quoted;
 use std::collections::{BTreeMap, HashSet};
 
 /// The numbers of services by name; of two with one name, the first.

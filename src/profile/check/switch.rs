@@ -2,15 +2,15 @@
 
 use super::super::conditions::{self, Judged};
 use super::super::draft::switch::{MarkDraft, MeasureDraft, StepDraft, SwitchDraft};
-use super::super::fault::Report;
 use super::super::fields::MARKS;
-use super::super::names::{list, quoted};
-use super::super::source::Span;
 use super::super::switch::{Mark, MarkSource, Ready, StepSettings, SwitchGate};
 use super::measure::{self, Around, kind_of};
 use super::{refuse_doubled, timeout, told, whole};
 use crate::model::units::{Dimension, Unit, unit_of_metric_name};
 use crate::model::{Metric, MetricKind};
+use crate::settings::fault::Report;
+use crate::settings::names::{list, quoted};
+use crate::settings::source::Span;
 
 /// Checks steps. Those at fault are left out of what is returned.
 pub(super) fn steps(

@@ -1,12 +1,12 @@
 //! Whether the services that a gate or another measurement uses are those that its probe measures.
 
 use super::super::draft::{Placed, ServiceDraft};
-use super::super::fault::Report;
-use super::super::names::{list, quoted};
-use super::super::source::Span;
 use super::follow;
 use crate::model::{Args, ServiceKind};
 use crate::probe::Probe;
+use crate::settings::fault::Report;
+use crate::settings::names::{list, quoted};
+use crate::settings::source::Span;
 use std::collections::BTreeMap;
 
 /// Who measures, and on what.

@@ -3,14 +3,14 @@
 use super::super::conditions::{self, Judged, Known};
 use super::super::draft::Placed;
 use super::super::draft::switch::{MetricDraft, Said, SourceDraft, WatchDraft};
-use super::super::fault::Report;
-use super::super::names::quoted;
 use super::super::switch::{Measure, Metric, Watch};
 use super::measure::{self, Around, kind_of};
 use super::{NAME, is_name, refuse_doubled, told, whole};
 use crate::condition::MetricType;
 use crate::model::units::{Unit, unit_of_metric_name};
 use crate::model::{self, MetricKind};
+use crate::settings::fault::Report;
+use crate::settings::names::quoted;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use super::Placed;
 use crate::model::Args;
 use crate::model::watch::OnNoData;
 use crate::probe::Probe;
-use crate::profile::source::Span;
 use crate::profile::switch::{CutoverSettings, MarkSource};
+use crate::settings::source::Span;
 use std::time::Duration;
 
 /// All that a profile says of a cutover.

@@ -4,17 +4,17 @@ use super::{Defaults, Probes, key_span, placed, placed_list, probe, tables, with
 use crate::model::Args;
 use crate::model::watch::OnNoData;
 use crate::profile::check;
-use crate::profile::decode::{self, Shape};
 use crate::profile::draft::Placed;
 use crate::profile::draft::switch::{
     CutoverDraft, MarkDraft, MeasureDraft, MetricDraft, ReadinessDraft, Said, SliDraft, SourceDraft,
     StepDraft, SwitchDraft, WatchDraft,
 };
-use crate::profile::fault::Report;
 use crate::profile::fields::{self, Apart};
-use crate::profile::names::quoted;
-use crate::profile::source::Span;
 use crate::profile::switch::{CutoverSettings, MarkSource};
+use crate::settings::decode::{self, Shape};
+use crate::settings::fault::Report;
+use crate::settings::names::quoted;
+use crate::settings::source::Span;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// How a table is called in messages, and what may stand in it.
-pub(super) struct Shape<'a> {
+pub(crate) struct Shape<'a> {
     /// ``gate `redis-ping` ``
     pub what: &'a str,
     /// Its keys.
@@ -41,7 +41,7 @@ impl std::fmt::Display for Place<'_> {
 }
 
 /// Reads a table. Every fault is reported, and a key at fault is left out of what is returned.
-pub(super) fn table(shape: &Shape<'_>, table: &DeTable<'_>, span: &Span, report: &mut Report<'_>) -> Args {
+pub(crate) fn table(shape: &Shape<'_>, table: &DeTable<'_>, span: &Span, report: &mut Report<'_>) -> Args {
     let meant = keys(shape, table, report);
     let mut values = Map::new();
     for field in shape.fields.iter().filter(|field| !meant.contains(&field.name)) {
@@ -104,7 +104,7 @@ fn entry(
 }
 
 /// The value of a field that is absent.
-pub(super) fn default(field: &Field, written: &str) -> Result<Value, String> {
+pub(crate) fn default(field: &Field, written: &str) -> Result<Value, String> {
     let fault = |why: String| {
         format!("the default of {} is not valid, which is a fault of cutproof: {why}", quoted(field.name))
     };
@@ -280,7 +280,7 @@ fn owned((name, value): (&str, &Value)) -> (String, Value) {
 }
 
 /// The entries of a table in the order of the file; TOML's own order of keys is the alphabet's.
-pub(super) fn in_order<'a, 'i>(
+pub(crate) fn in_order<'a, 'i>(
     table: &'a DeTable<'i>,
 ) -> Vec<(&'a Spanned<toml::de::DeString<'i>>, &'a Spanned<DeValue<'i>>)> {
     let mut entries: Vec<_> = table.iter().collect();
@@ -306,7 +306,7 @@ fn number(value: &DeValue<'_>) -> Option<Value> {
 }
 
 /// A finite number as a condition writes it: without an exponent.
-pub(super) fn plain_number(value: &DeValue<'_>) -> Option<String> {
+pub(crate) fn plain_number(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::Integer(_) => integer(value).map(|whole| whole.to_string()),
         _ => number(value)?.as_f64().map(|number| number.to_string()),
@@ -318,7 +318,7 @@ fn wrong(kind: &FieldKind, found: &Spanned<DeValue<'_>>) -> String {
 }
 
 /// What a kind takes, in the words of messages and docs.
-pub(super) fn expected(kind: &FieldKind) -> String {
+pub(crate) fn expected(kind: &FieldKind) -> String {
     match kind {
         FieldKind::Text => "a text in quotes".to_owned(),
         FieldKind::Choice(choices) => match choices {
@@ -348,7 +348,7 @@ pub(super) fn expected(kind: &FieldKind) -> String {
 }
 
 /// A value as a message shows it. Texts are not shown: one may be a secret in the wrong place.
-pub(super) fn seen(value: &DeValue<'_>) -> String {
+pub(crate) fn seen(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(_) => "a text".to_owned(),
         DeValue::Integer(number) => number.to_string(),
