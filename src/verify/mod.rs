@@ -18,7 +18,7 @@ mod value;
 mod tests;
 
 use crate::evidence::Env;
-use crate::model::Stamp;
+use crate::model::{RunId, Stamp};
 use crate::template::FileFault;
 use claim::Claim;
 pub use code::{Class, Code, Group};
@@ -120,6 +120,31 @@ impl Verification {
     /// What is only told.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Warning)
+    }
+}
+
+/// Something that was judged on its own: a run's folder, a file, the pair of a cutover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// What it is, in words: `run`, `cutover and rollback`, `readiness`, …
+    pub kind: &'static str,
+    /// Its path as it was given.
+    pub path: String,
+    /// The run that it says it is of.
+    pub run: Option<RunId>,
+    /// What was found: what refuses it first.
+    pub findings: Vec<Finding>,
+    /// What was only counted.
+    pub more: Vec<More>,
+}
+
+impl Judged {
+    /// What refuses it, in the words of exit codes; none where it holds.
+    pub fn class(&self) -> Option<Class> {
+        let told = self.findings.iter().map(|finding| (finding.severity, finding.code));
+        let counted = self.more.iter().map(|more| (more.severity, more.code));
+        let refusing = told.chain(counted).filter(|(severity, _)| *severity == Severity::Error);
+        refusing.map(|(_, code)| code.class()).max()
     }
 }
 
