@@ -2,7 +2,7 @@
 //! hang; where something was read, what is said of it must hold. `cargo fuzz` calls these with what it makes up,
 //! tests/fuzz_corpus.rs with what it found.
 
-use cutproof::condition::{Condition, Sample, Tracker, Value};
+use cutproof::condition::{Condition, MAX_LENGTH, Sample, Tracker, Value};
 use cutproof::evidence::{Env, RunView, documents, verdict};
 use cutproof::journal::{self, Digest, End, Record, Records};
 use cutproof::model::units::{Quantity, Unit};
@@ -71,8 +71,11 @@ fn project(records: &Records) {
 pub fn condition(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let Ok(condition) = Condition::parse(&text) else { return };
-    let again = Condition::parse(&condition.to_string());
-    assert_eq!(again.as_ref(), Ok(&condition), "what is printed means the same");
+    let printed = condition.to_string();
+    // A runbook's label grows when it is printed as an expression.
+    if printed.len() <= MAX_LENGTH {
+        assert!(Condition::parse(&printed).as_ref() == Ok(&condition), "what is printed means the same");
+    }
     condition.check(&|_| None, &["order_latency_p99_ms", "breaker_state"]);
     let samples = [
         Sample::Missing,
