@@ -9,6 +9,7 @@ mod engines;
 mod flags;
 mod gates;
 mod init;
+mod partition;
 mod plan;
 mod readiness;
 mod rehearse;

@@ -292,7 +292,7 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         selection: plan.selection.clone(),
         host: record::host(),
         started: clock.started(),
-        partition: None,
+        partition: plan.partition.clone(),
         services: plan.planned_services(),
         gates: plan.gates.iter().map(|planned| planned.gate.clone()).collect(),
         not_selected: left_out.map(|planned| planned.gate.id.clone()).collect(),
