@@ -1,16 +1,48 @@
 //! What a manifest says besides the files: all of it from the journals, so that whoever has these can say it again.
 
-use super::{Binding, BundledJournal, File, Manifest, Tool, VERSION};
-use crate::evidence::{RunView, ServiceState};
+use super::{Binding, BundledJournal, BundledShard, File, Manifest, Tool, VERSION};
+use crate::evidence::{Merged, RunView, SHARDS, ServiceState, ShardView};
+use crate::journal;
 use crate::model::event::{FileDigest, ServiceReady};
 use crate::model::{RunId, Stamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The manifest of a bundle of these files and of the journals among them, given with their paths: the run's own
-/// first. A journal without a single entry is none of them. Without any journal it says nothing of a run.
+/// first. A journal without a single entry is none of them. Without any journal it says nothing of a run. Journals of
+/// shards, where the bundle has none of its own, are joined; where they don't fit, that says nothing of a run either.
 pub fn describe(journals: &[(String, &RunView<'_>)], files: Vec<File>) -> Manifest {
+    let shards: Vec<&RunView<'_>> = shards_among(journals).collect();
+    let merged = (!shards.is_empty()).then(|| Merged::of(&shards));
+    match merged {
+        None => of_run(journals.first().map(|(_, view)| *view), journals, files),
+        Some(Err(_)) => of_run(None, journals, files),
+        Some(Ok(merged)) => {
+            let mut manifest = of_run(Some(&merged.view()), journals, files);
+            manifest.shards = merged.view().shards.iter().map(shard).collect();
+            manifest.services = services_of_shards(merged.shards());
+            manifest.journals.sort_by(|a, b| a.head.cmp(&b.head));
+            manifest
+        }
+    }
+}
+
+/// The shards' own runs among the journals of a bundle that has none of its own.
+pub fn shards_among<'j, 'v>(
+    journals: &'j [(String, &'v RunView<'v>)],
+) -> impl Iterator<Item = &'v RunView<'v>> + 'j {
+    let is_merged = !journals.iter().any(|(path, _)| path == journal::FILE);
+    let of_shard = |path: &str| {
+        let folder = path.strip_suffix(journal::FILE).and_then(|path| path.strip_suffix('/'));
+        folder
+            .and_then(|folder| folder.strip_prefix(SHARDS)?.strip_prefix('/'))
+            .is_some_and(|id| !id.contains('/'))
+    };
+    journals.iter().filter(move |(path, _)| is_merged && of_shard(path)).map(|(_, view)| *view)
+}
+
+/// The manifest of this run and of all journals.
+fn of_run(own: Option<&RunView<'_>>, journals: &[(String, &RunView<'_>)], files: Vec<File>) -> Manifest {
     let views = || journals.iter().map(|(_, view)| *view);
-    let own = views().next();
     let started = own.map(|view| view.started);
     let provenance = own.and_then(|view| view.provenance);
     let text = |text: Option<&String>| text.cloned().unwrap_or_default();
@@ -35,8 +67,20 @@ pub fn describe(journals: &[(String, &RunView<'_>)], files: Vec<File>) -> Manife
         profile: started.and_then(|started| started.profile.clone()),
         templates: templates(views()),
         services: services(views()),
+        shards: Vec::new(),
         journals: journals.iter().map(|(path, view)| journal(path, view)).collect(),
         files,
+    }
+}
+
+fn shard(view: &ShardView<'_>) -> BundledShard {
+    BundledShard {
+        index: view.shard.index(),
+        run: view.started.run.clone(),
+        path: view.folder(),
+        host: view.started.host.clone(),
+        started: view.started.started,
+        completed: Some(view.completed),
     }
 }
 
@@ -76,6 +120,32 @@ fn services<'v>(views: impl Iterator<Item = &'v RunView<'v>>) -> BTreeMap<String
         if let ServiceState::Ready(ready) = service.state {
             bind(binding, ready);
         }
+    }
+    services
+}
+
+/// The services of shards. Each shard may have had clusters of its own: then every one's identity is told.
+fn services_of_shards<'v>(shards: impl Iterator<Item = &'v RunView<'v>>) -> BTreeMap<String, Binding> {
+    let mut services: BTreeMap<String, Binding> = BTreeMap::new();
+    let mut identities: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for shard in shards {
+        for (name, mut binding) in self::services(std::iter::once(shard)) {
+            for (key, value) in std::mem::take(&mut binding.identity) {
+                identities.entry((name.clone(), key)).or_default().insert(value);
+            }
+            match services.get_mut(&name) {
+                // A shard that did not reach it knows less of it.
+                Some(known) if known.product.is_some() || binding.product.is_none() => {}
+                _ => drop(services.insert(name, binding)),
+            }
+        }
+    }
+    for ((name, key), values) in identities {
+        let values = values.into_iter().collect::<Vec<_>>().join(", ");
+        services
+            .get_mut(&name)
+            .into_iter()
+            .for_each(|binding| drop(binding.identity.insert(key.clone(), values.clone())));
     }
     services
 }

@@ -5,6 +5,8 @@ use crate::{evidence, journal};
 
 /// Where a run's folder has those of the runs within it.
 const RUNS: &str = "runs";
+/// Where a merged bundle has those of its shards.
+const SHARDS: &str = evidence::SHARDS;
 
 /// What the file at this path is there for, and its media type.
 pub fn role_and_type(path: &str) -> (Role, &'static str) {
@@ -19,16 +21,20 @@ pub fn role_and_type(path: &str) -> (Role, &'static str) {
 }
 
 /// Parts a path of a bundle into the folder of the run that it belongs to, with a `/` behind it, and what is left:
-/// `runs/ID/junit.xml` into `runs/ID/` and `junit.xml`. The bundle's own run has an empty folder.
+/// `runs/ID/junit.xml` into `runs/ID/` and `junit.xml`. The bundle's own run has an empty folder. Shards are runs
+/// within the bundle itself, and never within another run.
 pub fn in_run(path: &str) -> (&str, &str) {
-    let mut at = 0;
-    while let Some(inner) = path.get(at..).and_then(|rest| rest.strip_prefix(RUNS)?.strip_prefix('/')) {
-        match inner.find('/') {
-            Some(end) if end > 0 => at = path.len() - inner.len() + end + 1,
-            _ => break,
-        }
+    let mut at = folder_in(path, SHARDS).unwrap_or(0);
+    while let Some(end) = path.get(at..).and_then(|rest| folder_in(rest, RUNS)) {
+        at += end;
     }
     path.split_at(at)
+}
+
+/// The length of `FOLDER/ID/`, where a path begins with it.
+fn folder_in(path: &str, folder: &str) -> Option<usize> {
+    let inner = path.strip_prefix(folder)?.strip_prefix('/')?;
+    inner.find('/').filter(|end| *end > 0).map(|end| path.len() - inner.len() + end + 1)
 }
 
 fn media_type(path: &str) -> &'static str {
@@ -58,6 +64,10 @@ mod tests {
             assert_eq!(in_run(none), ("", none));
         }
         assert_eq!(in_run("runs/a/runs/b"), ("runs/a/", "runs/b"));
+        assert_eq!(in_run("shards/a/junit.xml"), ("shards/a/", "junit.xml"));
+        assert_eq!(in_run("shards/a/runs/b/x"), ("shards/a/runs/b/", "x"));
+        assert_eq!(in_run("runs/a/shards/b/x"), ("runs/a/", "shards/b/x"));
+        assert_eq!(in_run("shards/a/shards/b/x"), ("shards/a/", "shards/b/x"));
     }
 
     #[test]

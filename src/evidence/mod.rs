@@ -79,6 +79,18 @@ pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     Ok(documents)
 }
 
+/// All files that are joined of shards: `junit.xml` and `summary.json`. What else a shard has is its own.
+///
+/// # Errors
+/// As [`documents`].
+pub fn joined_documents(merged: &Merged<'_>) -> Result<Vec<Document>, ProjectionError> {
+    let run = merged.view();
+    Ok(vec![
+        Document { name: JUNIT_FILE.to_owned(), bytes: junit(&run)? },
+        Document { name: SUMMARY_FILE.to_owned(), bytes: summary(&run)? },
+    ])
+}
+
 /// Whether a file of this name, in a run's folder, is one of its [`documents`].
 pub fn is_document(name: &str) -> bool {
     let of_init = |file: &str| {

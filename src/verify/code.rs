@@ -252,6 +252,22 @@ codes! {
         /// The files have different run ids.
         OtherRun = "other-run",
     }
+    Runs {
+        /// No run of a shard.
+        ShardMissing = "shard-missing",
+        /// Two runs of one shard.
+        ShardTwice = "shard-twice",
+        /// A run that is no shard.
+        NoShard = "no-shard",
+        /// Shards of different commits, profiles, environments, plans, …
+        ShardsDiffer = "shards-differ",
+        /// A gate that is reported by a shard that it does not belong to.
+        GateOfOtherShard = "gate-of-other-shard",
+        /// A gate that its shard does not report.
+        GateNotReported = "gate-not-reported",
+        /// A run's id that can't be a folder's name, or is another's too.
+        RunIdUnusable = "run-id-unusable",
+    }
 }
 
 impl Code {
@@ -260,6 +276,7 @@ impl Code {
         match self {
             Code::UnknownProjection => Class::Inconclusive,
             Code::EvidenceNotFound | Code::RunUnfinished | Code::OlderThanSince => Class::Missing,
+            Code::ShardMissing => Class::Missing,
             _ => Class::Refused,
         }
     }

@@ -10,6 +10,7 @@ mod form;
 mod lines;
 mod outcome;
 mod pair;
+pub mod shards;
 mod steps;
 mod times;
 mod value;

@@ -141,7 +141,7 @@ impl fmt::Display for Differing {
 }
 
 /// A run and the shard that it is.
-pub(super) type Part<'a> = (Shard, RunView<'a>);
+pub(super) type Part<'a> = (Shard, &'a RunView<'a>);
 
 /// The shard of a run.
 pub(super) fn shard_of(run: &RunView<'_>) -> Result<Shard, Misfit> {

@@ -29,7 +29,7 @@ pub struct Merged<'a> {
     head: Digest,
     end: RunEnd,
     /// By index.
-    shards: Vec<(Shard, RunView<'a>)>,
+    shards: Vec<Part<'a>>,
 }
 
 /// A shard, as the run that was joined from it knows it.
@@ -49,6 +49,8 @@ pub struct ShardView<'a> {
     pub entries: usize,
     /// The digest of the last one.
     pub head: Digest,
+    /// When it ended.
+    pub completed: Stamp,
 }
 
 impl ShardView<'_> {
@@ -65,10 +67,10 @@ impl<'a> Merged<'a> {
     /// Everything that does not fit, where something does not: runs that are no shards or have no end; that differ in
     /// what they were made of; a shard that is there twice, or not at all; a gate that not exactly its own shard
     /// reports.
-    pub fn of(runs: Vec<RunView<'a>>) -> Result<Merged<'a>, Vec<Misfit>> {
+    pub fn of(runs: &[&'a RunView<'a>]) -> Result<Merged<'a>, Vec<Misfit>> {
         let (mut shards, mut misfits): (Vec<Part<'a>>, Vec<Misfit>) = (Vec::new(), Vec::new());
         for run in runs {
-            match fit::shard_of(&run) {
+            match fit::shard_of(run) {
                 Ok(shard) => shards.push((shard, run)),
                 Err(misfit) => misfits.push(misfit),
             }
@@ -90,8 +92,8 @@ impl<'a> Merged<'a> {
     }
 
     /// The shards' runs, by index.
-    pub fn shards(&self) -> impl Iterator<Item = &RunView<'a>> {
-        self.shards.iter().map(|(_, run)| run)
+    pub fn shards(&self) -> impl Iterator<Item = &'a RunView<'a>> {
+        self.shards.iter().map(|(_, run)| *run)
     }
 
     /// The run that they are together.
@@ -164,8 +166,8 @@ fn end(ends: &[RunEnd], began: Stamp) -> RunEnd {
 /// Each gate as the shard that it belongs to tells of it, in the plan's order.
 fn gates<'a>(shards: &[Part<'a>]) -> Vec<GateView<'a>> {
     let by_index: BTreeMap<u32, &RunView<'a>> =
-        shards.iter().map(|(shard, run)| (shard.index(), run)).collect();
-    let (first, run) = &shards[0];
+        shards.iter().map(|(shard, run)| (shard.index(), *run)).collect();
+    let (first, run) = shards[0];
     let of_place = |place: usize| {
         let shard = Shard::of(&run.gates[place].gate.id, first.total());
         by_index.get(&shard.index()).map(|run| run.gates[place].clone())
@@ -223,7 +225,7 @@ fn distinct<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     texts.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-fn shard_view<'a>(shard: Shard, run: &RunView<'a>) -> ShardView<'a> {
+fn shard_view<'a>(shard: Shard, run: &'a RunView<'a>) -> ShardView<'a> {
     ShardView {
         shard,
         started: run.started,
@@ -232,6 +234,7 @@ fn shard_view<'a>(shard: Shard, run: &RunView<'a>) -> ShardView<'a> {
         set_up: run.set_up().cloned().collect(),
         entries: run.entries,
         head: run.head,
+        completed: run.ended.map_or(run.last, |end| end.at),
     }
 }
 
