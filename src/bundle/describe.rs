@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// first. A journal without a single entry is none of them. Without any journal it says nothing of a run. Journals of
 /// shards, where the bundle has none of its own, are joined; where they don't fit, that says nothing of a run either.
 pub fn describe(journals: &[(String, &RunView<'_>)], files: Vec<File>) -> Manifest {
-    let shards: Vec<&RunView<'_>> = shards_among(journals).collect();
+    let shards = shards_among(journals.iter().map(|(path, view)| (path.as_str(), *view)));
     let merged = (!shards.is_empty()).then(|| Merged::of(&shards));
     match merged {
         None => of_run(journals.first().map(|(_, view)| *view), journals, files),
@@ -26,18 +26,19 @@ pub fn describe(journals: &[(String, &RunView<'_>)], files: Vec<File>) -> Manife
     }
 }
 
-/// The shards' own runs among the journals of a bundle that has none of its own.
-pub fn shards_among<'j, 'v>(
-    journals: &'j [(String, &'v RunView<'v>)],
-) -> impl Iterator<Item = &'v RunView<'v>> + 'j {
-    let is_merged = !journals.iter().any(|(path, _)| path == journal::FILE);
+/// The shards' own runs among the journals of a bundle, where it has none of its own.
+pub fn shards_among<'v>(
+    journals: impl IntoIterator<Item = (&'v str, &'v RunView<'v>)> + Clone,
+) -> Vec<&'v RunView<'v>> {
+    if journals.clone().into_iter().any(|(path, _)| path == journal::FILE) {
+        return Vec::new();
+    }
     let of_shard = |path: &str| {
         let folder = path.strip_suffix(journal::FILE).and_then(|path| path.strip_suffix('/'));
-        folder
-            .and_then(|folder| folder.strip_prefix(SHARDS)?.strip_prefix('/'))
-            .is_some_and(|id| !id.contains('/'))
+        let id = folder.and_then(|folder| folder.strip_prefix(SHARDS)?.strip_prefix('/'));
+        id.is_some_and(|id| !id.contains('/'))
     };
-    journals.iter().filter(move |(path, _)| is_merged && of_shard(path)).map(|(_, view)| *view)
+    journals.into_iter().filter(|(path, _)| of_shard(path)).map(|(_, view)| view).collect()
 }
 
 /// The manifest of this run and of all journals.

@@ -231,7 +231,7 @@ fn join(folder: &Path) -> Result<Manifest, MergeError> {
     let views = views.collect::<Result<Vec<_>, _>>()?;
     let journals: Vec<(String, &RunView<'_>)> =
         views.iter().map(|(path, view)| (path.clone(), view)).collect();
-    let shards: Vec<&RunView<'_>> = super::shards_among(&journals).collect();
+    let shards = super::shards_among(views.iter().map(|(path, view)| (path.as_str(), view)));
     let merged = Merged::of(&shards).map_err(MergeError::Misfits)?;
     evidence::write(folder, &evidence::joined_documents(&merged)?)?;
     let manifest = describe(&journals, files(folder)?);

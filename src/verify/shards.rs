@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// What refuses these bundles as the shards of one run. That each is whole by itself is judged where it is opened.
 pub fn judge(bundles: &[Bundle]) -> (Vec<Finding>, Vec<More>) {
-    let mut found = Findings::new([]);
+    let mut found = Findings::new([(Evidence::Bundle, "the shards".to_owned())]);
     let mut views = Vec::new();
     let mut folders: BTreeMap<RunId, String> = BTreeMap::new();
     for bundle in bundles {
