@@ -51,10 +51,7 @@ fn parts(bundles: &[Bundle]) -> Vec<Part> {
 }
 
 /// Tells what was found; the exit code, where something refuses.
-fn refused<'f>(
-    what: &str,
-    found: impl IntoIterator<Item = (&'f [Finding], &'f [More])>,
-) -> Option<u8> {
+fn refused<'f>(what: &str, found: impl IntoIterator<Item = (&'f [Finding], &'f [More])>) -> Option<u8> {
     let (mut lines, mut worst) = (Vec::new(), None);
     for (findings, more) in found {
         for finding in findings {
@@ -89,10 +86,12 @@ fn code(class: Class) -> u8 {
 
 /// Shows what the shards are worth together.
 fn tell(bundle: &Bundle, arguments: &Arguments) -> super::Result {
-    let views = bundle.journals.iter().map(|Journal { path, records }| Ok((path.as_str(), RunView::of(records)?)));
+    let views =
+        bundle.journals.iter().map(|Journal { path, records }| Ok((path.as_str(), RunView::of(records)?)));
     let views: Vec<_> = views.collect::<Result<_, evidence::Contradiction>>().map_err(Refusal::of)?;
     let shards = bundle::shards_among(views.iter().map(|(path, view)| (*path, view)));
-    let merged = Merged::of(&shards).map_err(|misfits| Refusal(misfits.iter().map(ToString::to_string).collect()))?;
+    let merged =
+        Merged::of(&shards).map_err(|misfits| Refusal(misfits.iter().map(ToString::to_string).collect()))?;
     let view = merged.view();
     print(&report::summary(&view, &arguments.output, run::coloured()))?;
     Ok(if evidence::verdict(&view).verdict.is_fine() { exit::OK } else { exit::NOT_PASSED })

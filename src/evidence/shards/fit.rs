@@ -208,7 +208,7 @@ fn total(started: &RunStarted) -> String {
 
 fn commit(run: &RunView<'_>) -> String {
     let source = run.provenance.and_then(|provenance| provenance.source.as_ref());
-    source.map_or_else(|| "that is not known".to_owned(), |source| source.commit.clone())
+    source.map_or_else(|| "an unknown one".to_owned(), |source| source.commit.clone())
 }
 
 fn profile(started: &RunStarted) -> String {
