@@ -309,3 +309,128 @@ fn variables_make_a_shard_only_where_the_flag_says_auto() {
     let auto = shard(&desk, &profile, "auto").with_code(0);
     assert_eq!(auto.gates().into_keys().collect::<Vec<_>>(), ["kafka-lag"]);
 }
+
+/// The codes of what refuses a bundle.
+fn refusals(folder: &Path) -> BTreeSet<&'static str> {
+    let bundle = cutproof::verify::bundle::open(folder);
+    let errors =
+        bundle.findings.iter().filter(|finding| finding.severity == cutproof::verify::Severity::Error);
+    errors.map(|finding| finding.code.as_str()).collect()
+}
+
+/// Makes the manifest say what is there now, as someone would who edits a bundle and knows its format.
+fn seal_anew(folder: &Path) {
+    let path = folder.join("manifest.json");
+    let mut manifest: cutproof::bundle::Manifest =
+        serde_json::from_slice(&fs::read(&path).expect("a manifest")).expect("JSON");
+    manifest.files = cutproof::bundle::files(folder).expect("files");
+    cutproof::bundle::write_manifest(folder, &manifest).expect("it can be written");
+}
+
+#[test]
+fn whatever_is_changed_in_a_merged_bundle_is_found() {
+    let desk = Desk::new();
+    let shards = three(&desk);
+    let names: Vec<String> =
+        shards.iter().map(|shard| argument(shard.file_name().expect("a name").as_ref())).collect();
+    type Change<'c> = (&'c str, Box<dyn Fn(&Path) + 'c>, &'c [&'c str]);
+    let inside = |of: usize, file: &str| format!("shards/{}/{file}", names[of]);
+    let edit = |folder: &Path, file: &str, from: &str, to: &str| {
+        let path = folder.join(file);
+        let text = fs::read_to_string(&path).expect("a text");
+        assert!(text.contains(from), "{file} has no {from}");
+        fs::write(path, text.replace(from, to)).expect("ours");
+    };
+    let changes: Vec<Change<'_>> = vec![
+        (
+            "a byte of a shard",
+            Box::new(|at| edit(at, &inside(1, "junit.xml"), "kafka-topics", "kafka-topicz")),
+            &["file-changed"],
+        ),
+        (
+            "a shard's report, sealed anew in the whole",
+            Box::new(|at| {
+                edit(at, &inside(1, "junit.xml"), "kafka-topics", "kafka-topicz");
+                seal_anew(at);
+            }),
+            &["manifest-differs", "evidence-differs"],
+        ),
+        (
+            "the joined summary, sealed anew",
+            Box::new(|at| {
+                edit(at, "summary.json", "\"passed\": 4", "\"passed\": 5");
+                seal_anew(at);
+            }),
+            &["evidence-differs"],
+        ),
+        (
+            "a shard taken out, sealed anew",
+            Box::new(|at| {
+                fs::remove_dir_all(at.join(inside(2, ""))).expect("ours");
+                seal_anew(at);
+            }),
+            &["shard-missing"],
+        ),
+        (
+            "a shard's manifest taken out, sealed anew",
+            Box::new(|at| {
+                fs::remove_file(at.join(inside(2, "manifest.json"))).expect("ours");
+                seal_anew(at);
+            }),
+            &["manifest-missing"],
+        ),
+        (
+            "a file put to a shard, sealed anew",
+            Box::new(|at| {
+                fs::write(at.join(inside(0, "notes.txt")), "x").expect("ours");
+                seal_anew(at);
+            }),
+            &["manifest-differs"],
+        ),
+        (
+            "a file put beside the shards, sealed anew",
+            Box::new(|at| {
+                fs::write(at.join("ctp_cutover_result.env"), "CUTOVER_SUCCESS=true\n").expect("ours");
+                seal_anew(at);
+            }),
+            &["file-added"],
+        ),
+        (
+            "the list of shards",
+            Box::new(|at| edit(at, "manifest.json", "\"index\": 2", "\"index\": 1")),
+            &["manifest-differs"],
+        ),
+    ];
+    for (at, (what, change, expected)) in changes.iter().enumerate() {
+        let output = format!("merged-{at}");
+        merge(&desk, &paths(&shards), &output).with_code(0);
+        assert_eq!(refusals(&desk.path(&output)), BTreeSet::new(), "{what}: before");
+        change(&desk.path(&output));
+        let found = refusals(&desk.path(&output));
+        assert!(expected.iter().all(|code| found.contains(code)), "{what}: {found:?}");
+    }
+}
+
+#[test]
+fn a_merged_bundle_is_worth_what_its_shards_are_together() {
+    use cutproof::verify::{Level, Mode, Rules};
+    let desk = Desk::new();
+    let rules = Rules {
+        level: Level::Strict,
+        mode: Mode::Cutover,
+        allow_dry_run: false,
+        allow_partial: false,
+        max_rollback: "180".parse().expect("seconds"),
+        since: None,
+    };
+    let judge = |folder: &Path| {
+        let judged = cutproof::verify::bundle::judge(&cutproof::verify::bundle::open(folder), &rules);
+        (judged.class(), judged.findings)
+    };
+    let shards = three(&desk);
+    merge(&desk, &paths(&shards), "merged").with_code(0);
+    assert_eq!(judge(&desk.path("merged")), (None, Vec::new()));
+    let (class, findings) = judge(&shards[0]);
+    assert_eq!(class, Some(cutproof::verify::Class::Refused));
+    assert_eq!((findings[0].code.as_str(), findings[0].seen.as_str()), ("partial-run", "shard 1/3"));
+}

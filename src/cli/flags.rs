@@ -33,8 +33,10 @@ pub struct SelectionFlags {
     /// Only gates of these phases
     #[arg(long, value_name = "PHASE", value_delimiter = ',')]
     pub phase: Vec<String>,
-    /// Only this share of the gates, and what they need; `auto` takes it from GitLab's CI_NODE_INDEX and CI_NODE_TOTAL,
-    /// or from Kubernetes' JOB_COMPLETION_INDEX and CUTPROOF_PARTITION_TOTAL. `cutproof merge` makes one of all
+    /// Only this share of the gates, and what they need; `auto` goes by variables
+    ///
+    /// The share comes from GitLab's CI_NODE_INDEX and CI_NODE_TOTAL, or from Kubernetes' JOB_COMPLETION_INDEX and
+    /// CUTPROOF_PARTITION_TOTAL, only where the flag says `auto`. `cutproof merge` makes one bundle of all shares.
     #[arg(long, value_name = "I/N")]
     pub partition: Option<PartitionFlag>,
 }

@@ -15,7 +15,7 @@ pub struct Arguments {
     /// The folders of all shards' runs, in any order
     #[arg(value_name = "SHARD", required = true)]
     shards: Vec<PathBuf>,
-    /// The folder of the merged bundle, which is made
+    /// The folder of the merged bundle, which is not there yet
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
 }
