@@ -207,8 +207,8 @@ proptest! {
             prop_assert!(!line.contains("##"));
         }
         let written = json(&of);
-        let document: Value = serde_json::from_str(&written).unwrap();
-        prop_assert_eq!(&document["cutover_evidence_file"], &Value::from(path.as_str()));
+        let document: serde_json::Value = serde_json::from_str(&written).unwrap();
+        prop_assert_eq!(&document["cutover_evidence_file"], &serde_json::Value::from(path.as_str()));
         prop_assert!(!written.contains("##"));
         let report = read(&of);
         prop_assert_eq!(report.test_suites[0].failures, of.errors().count());

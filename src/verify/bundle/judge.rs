@@ -90,7 +90,9 @@ impl Worth<'_> {
     fn tell(&self, rules: &Rules, found: &mut Findings) {
         let severity = if self.rolled_back { Severity::Warning } else { Severity::Error };
         for reason in evidence::verdict(self.run).reasons {
-            self.reason(&reason, severity, found);
+            if self.run.end == End::Finished || is_told_before_the_end(&reason) {
+                self.reason(&reason, severity, found);
+            }
         }
         let place = || Place::in_file(Evidence::Journal, &self.at, "the run").line(1);
         if self.run.started.dry_run && !rules.allow_dry_run && !found.has(Code::DryRun) {
@@ -145,5 +147,14 @@ impl Worth<'_> {
                 found.add(Code::RunNotPassed, severity, place("the run"), expected, other.to_string(), None);
             }
         }
+    }
+}
+
+/// Whether a reason is one on its own in a run that has no end, and does not follow from that.
+fn is_told_before_the_end(reason: &Reason<'_>) -> bool {
+    match reason {
+        Reason::NoEnd(_) | Reason::Interrupted(_) => true,
+        Reason::Gate(view) => view.ended.is_some(),
+        _ => false,
     }
 }
