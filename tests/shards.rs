@@ -430,6 +430,7 @@ fn a_merged_bundle_is_worth_what_its_shards_are_together() {
     let shards = three(&desk);
     merge(&desk, &paths(&shards), "merged").with_code(0);
     assert_eq!(judge(&desk.path("merged")), (None, Vec::new()));
+    desk.run(&["verify", &argument(&desk.path("merged"))]).with_code(0);
     let (class, findings) = judge(&shards[0]);
     assert_eq!(class, Some(cutproof::verify::Class::Refused));
     assert_eq!((findings[0].code.as_str(), findings[0].seen.as_str()), ("partial-run", "shard 1/3"));

@@ -1,12 +1,12 @@
 //! `cutproof merge`: the bundles of a plan's shards, made one.
 
-use super::{Refusal, print, run};
+use super::{Refusal, print, run, verify};
 use crate::bundle::{self, Part};
 use crate::evidence::{self, Merged, RunView};
 use crate::exit;
 use crate::report;
 use crate::verify::bundle::{Bundle, Journal, open};
-use crate::verify::{Class, Finding, More, Severity, shards};
+use crate::verify::{Finding, More, Severity, shards};
 use std::path::PathBuf;
 
 /// The flags of `merge`.
@@ -70,18 +70,9 @@ fn refused<'f>(what: &str, found: impl IntoIterator<Item = (&'f [Finding], &'f [
             worst = worst.max(Some(more.code.class()));
         }
     }
-    let worst = worst?;
+    worst?;
     super::tell(&format!("error: {what}: {}\n", lines.join("\n  ")));
-    Some(code(worst))
-}
-
-fn code(class: Class) -> u8 {
-    match class {
-        Class::Inconclusive => exit::INCONCLUSIVE,
-        Class::Missing => exit::MISSING,
-        Class::Refused => exit::NOT_PASSED,
-        Class::Tampered => exit::TAMPERED,
-    }
+    Some(verify::code(worst))
 }
 
 /// Shows what the shards are worth together.

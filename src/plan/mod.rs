@@ -267,9 +267,9 @@ mod tests {
     fn a_shard_runs_its_own_gates_and_what_they_need_as_set_up() {
         let [first, second] = [plan(&shard(1, 2)).unwrap(), plan(&shard(2, 2)).unwrap()];
         // kafka-topics belongs to 1/2 and needs kafka-init of 2/2.
-        assert_eq!(shares(&first)[0].contains(&"kafka-topics".to_owned()), true);
+        assert!(shares(&first)[0].contains(&"kafka-topics".to_owned()));
         assert_eq!(shares(&first)[1], ["kafka-init"]);
-        assert_eq!(shares(&second)[0].contains(&"kafka-init".to_owned()), true);
+        assert!(shares(&second)[0].contains(&"kafka-init".to_owned()));
         assert!(first.partial() && first.selection.is_none());
         let left = first.gate(&GateId::new("redis-ping").unwrap()).unwrap();
         assert_eq!(left.reason, "not selected: it belongs to shard 2/2");

@@ -4,6 +4,8 @@
 mod judged;
 mod many;
 
+pub use judged::code;
+
 use super::{Refusal, print};
 use crate::exit;
 use crate::model::Stamp;
