@@ -61,6 +61,8 @@ fn help_names_every_verb() {
       status     Show where a run stands: going on, ended, or killed; reads only
       readiness  Judge the ten service levels, measured by a profile's gates or declared by flags
       verify     Judge the evidence of a cutover and its rollback; reads files and nothing else
+      merge      Make one bundle of the bundles of a plan's shards; reads and writes files and nothing
+                 else
       gates      List the gates of a profile, or run them on an environment that is already up
       engines    Install, start and end the engines of the embedded provisioner
       init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is
@@ -106,10 +108,11 @@ fn help_of_a_rehearsal_names_its_flags() {
       -h, --help                     Print help (see more with '--help')
 
     Selection (a run of a selection is PARTIAL and signs nothing off):
-          --only <GATE>    Only these gates, and what they need; ids or patterns with *
-          --skip <GATE>    Not these gates
-          --tag <TAG>      Only gates with one of these tags
-          --phase <PHASE>  Only gates of these phases
+          --only <GATE>      Only these gates, and what they need; ids or patterns with *
+          --skip <GATE>      Not these gates
+          --tag <TAG>        Only gates with one of these tags
+          --phase <PHASE>    Only gates of these phases
+          --partition <I/N>  Only this share of the gates, and what they need; `auto` goes by variables
     ");
 }
 
@@ -146,13 +149,30 @@ fn help_of_gates_names_its_verbs_and_flags() {
           --export [<DIR>]           Also copy the evidence to the runbook's paths (default folder:
                                      docs/results)
           --allow-writes             Let gates that write do so
-      -h, --help                     Print help
+      -h, --help                     Print help (see more with '--help')
 
     Selection (a run of a selection is PARTIAL and signs nothing off):
-          --only <GATE>    Only these gates, and what they need; ids or patterns with *
-          --skip <GATE>    Not these gates
-          --tag <TAG>      Only gates with one of these tags
-          --phase <PHASE>  Only gates of these phases
+          --only <GATE>      Only these gates, and what they need; ids or patterns with *
+          --skip <GATE>      Not these gates
+          --tag <TAG>        Only gates with one of these tags
+          --phase <PHASE>    Only gates of these phases
+          --partition <I/N>  Only this share of the gates, and what they need; `auto` goes by variables
+    ");
+}
+
+#[test]
+fn help_of_merge_names_its_flags() {
+    insta::assert_snapshot!(Desk::new().run(&["merge", "-h"]).with_code(0).stdout, @r"
+    Make one bundle of the bundles of a plan's shards; reads and writes files and nothing else
+
+    Usage: cutproof merge --output <DIR> <SHARD>...
+
+    Arguments:
+      <SHARD>...  The folders of all shards' runs, in any order
+
+    Options:
+          --output <DIR>  The folder of the merged bundle, which is not there yet
+      -h, --help          Print help
     ");
 }
 

@@ -14,6 +14,8 @@ pub const SIGNATURES: &str = "signatures";
 /// Folders, in a run's, that belong to no bundle: what steps printed may hold secrets, and goes on growing while what
 /// they started lives.
 pub const UNLISTED: [&str; 2] = ["logs", SIGNATURES];
+/// The name of this projection.
+pub const PROJECTION: &str = "manifest";
 /// The version of this projection.
 pub const VERSION: u32 = 1;
 
@@ -21,7 +23,7 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// `manifest`.
+    /// [`PROJECTION`].
     pub projection: String,
     /// [`VERSION`].
     pub version: u32,
@@ -55,10 +57,26 @@ pub struct Manifest {
     pub templates: Vec<FileDigest>,
     /// The services and the state that binds the run to them, by name.
     pub services: BTreeMap<String, Binding>,
-    /// The journals: the run's own first, then those of the runs within it, by path.
+    /// The shards that it was merged of, by index; empty for a run with a journal of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<BundledShard>,
+    /// The journals: the run's own first, then those of the runs within it, by path. Those of a merged bundle, which has
+    /// none of its own, by their heads.
     pub journals: Vec<BundledJournal>,
     /// Every file of the folder but this one and those of [`UNLISTED`] folders, by path.
     pub files: Vec<File>,
+}
+
+impl Manifest {
+    /// The file's bytes: what is signed, and what another writes for the same bundle.
+    ///
+    /// # Errors
+    /// Where it can't be put together; that is a fault of cutproof.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
 }
 
 /// What a run was made with.
@@ -87,6 +105,24 @@ pub struct Binding {
     pub image: Option<String>,
     /// What binds the run to this very cluster: `cluster_id`, `run_id`, `system_identifier`, … .
     pub identity: BTreeMap<String, String>,
+}
+
+/// A shard of a merged bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BundledShard {
+    /// From 1.
+    pub index: u32,
+    /// Its run.
+    pub run: RunId,
+    /// Its folder in the bundle, which is a bundle itself.
+    pub path: String,
+    /// The machine.
+    pub host: String,
+    /// When it began.
+    pub started: Stamp,
+    /// When it ended.
+    pub completed: Option<Stamp>,
 }
 
 /// A journal of the bundle.

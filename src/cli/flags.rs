@@ -1,6 +1,7 @@
 //! Flags that several verbs share.
 
 use super::Refusal;
+use super::partition::PartitionFlag;
 use crate::plan::{Plan, Selection};
 use crate::profile::{self, Profile};
 use crate::rehearsal::parent::Parent;
@@ -32,6 +33,12 @@ pub struct SelectionFlags {
     /// Only gates of these phases
     #[arg(long, value_name = "PHASE", value_delimiter = ',')]
     pub phase: Vec<String>,
+    /// Only this share of the gates, and what they need; `auto` goes by variables
+    ///
+    /// The share comes from GitLab's CI_NODE_INDEX and CI_NODE_TOTAL, or from Kubernetes' JOB_COMPLETION_INDEX and
+    /// CUTPROOF_PARTITION_TOTAL, only where the flag says `auto`. `cutproof merge` makes one bundle of all shares.
+    #[arg(long, value_name = "I/N")]
+    pub partition: Option<PartitionFlag>,
 }
 
 /// Who gives the services.
@@ -69,7 +76,7 @@ pub fn plan(profile: &ProfileFlags, selection: &SelectionFlags) -> super::Result
     for warning in &profile.warnings {
         eprintln!("warning: {warning}");
     }
-    let plan = Plan::new(&profile, &selection.selection()).map_err(Refusal::of)?;
+    let plan = Plan::new(&profile, &selection.selection()?).map_err(Refusal::of)?;
     Ok((profile, plan))
 }
 
@@ -95,13 +102,17 @@ pub struct RunFlags {
 
 impl SelectionFlags {
     /// The selection that the plan understands.
-    pub fn selection(&self) -> Selection {
-        Selection {
+    ///
+    /// # Errors
+    /// Where the shard is to come from variables, and they name none.
+    pub fn selection(&self) -> super::Result<Selection> {
+        Ok(Selection {
             only: self.only.clone(),
             skip: self.skip.clone(),
             tags: self.tag.clone(),
             phases: self.phase.clone(),
-        }
+            shard: self.partition.map(PartitionFlag::shard).transpose()?,
+        })
     }
 }
 

@@ -9,6 +9,8 @@ mod engines;
 mod flags;
 mod gates;
 mod init;
+mod merge;
+mod partition;
 mod plan;
 mod readiness;
 mod rehearse;
@@ -75,6 +77,8 @@ enum Verb {
     Readiness(Box<readiness::Arguments>),
     /// Judge the evidence of a cutover and its rollback; reads files and nothing else.
     Verify(verify::Arguments),
+    /// Make one bundle of the bundles of a plan's shards; reads and writes files and nothing else.
+    Merge(merge::Arguments),
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
     Gates(gates::Verb),
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Verb::Engines(verb) => engines::main(verb),
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
+        Verb::Merge(arguments) => report(merge::run(arguments)).into(),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
         Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),
         Verb::Watch(arguments) => match arguments.replay() {

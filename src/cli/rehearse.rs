@@ -47,6 +47,13 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         return list();
     }
     let fault = arguments.fault.as_deref().map(drill::find).transpose().map_err(Refusal)?;
+    if arguments.selection.partition.is_some() && !arguments.gates_only {
+        return Err(Refusal(
+            "a shard rehearses no cutover: expected --gates-only beside --partition; rehearse the cutover in a job of its \
+             own, without --partition"
+                .to_owned(),
+        ));
+    }
     let (profile, plan) = flags::plan(&arguments.profile, &arguments.selection)?;
     let provision = arguments.provision.into();
     // A selection, a plan that is only looked at, and an environment that is not ours are no place for a switch.

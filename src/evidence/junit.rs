@@ -154,7 +154,8 @@ fn keep(
     let mut left_out = Vec::new();
     for verdict in Verdict::ALL.into_iter().rev() {
         let mut count = 0;
-        for (at, gate) in run.gates.iter().enumerate().filter(|(_, gate)| gate.verdict == verdict) {
+        let of_it = |gate: &GateView<'_>| gate.verdict == verdict && run.is_listed(gate);
+        for (at, gate) in run.gates.iter().enumerate().filter(|(_, gate)| of_it(gate)) {
             let least = least_size(gate, names);
             match room.checked_sub(least) {
                 Some(rest) => (kept[at], room) = (Some(least), rest),
@@ -310,6 +311,18 @@ fn rehearsed(run: &RunView<'_>) -> String {
     }
 }
 
+/// The case of a shard to which no gate falls: a report without cases is an error for some readers, and green for
+/// others.
+fn of_no_gate(run: &RunView<'_>, names: &Names) -> Option<TestCase> {
+    let shard = run.started.partition.as_ref().filter(|_| run.selected().next().is_none())?;
+    let message = format!("no gate of the plan falls to shard {}/{}", shard.index, shard.total);
+    let mut case = TestCase::success(&format!("shard-{}-of-{}", shard.index, shard.total), Duration::ZERO);
+    case.classname = Some(names.class("run"));
+    let cause = Some(message.clone());
+    case.result = TestResult::SkippedWithCause { type_: "ShardEmpty".to_owned(), message, cause };
+    Some(case)
+}
+
 /// Cases that speak of the run and not of a gate: why it is not good where no gate shows that, and what was left out.
 /// Without them a run that was killed between two gates would read as one in which nothing failed.
 fn about_run(run: &RunView<'_>, names: &Names, left_out: Vec<(Verdict, usize)>) -> Vec<TestCase> {
@@ -338,6 +351,7 @@ fn about_run(run: &RunView<'_>, names: &Names, left_out: Vec<(Verdict, usize)>) 
         case.classname = Some(names.class("run"));
         cases.push(case);
     }
+    cases.extend(of_no_gate(run, names));
     let reasons: Vec<_> = hidden.take(20).map(Reason::to_string).collect();
     if !reasons.is_empty() {
         cases.push(error("verdict", format!("the run is {}: {}", verdict.verdict, reasons.join("; "))));

@@ -12,6 +12,7 @@ mod junit_switch;
 mod listing;
 mod proof;
 mod readiness;
+mod shards;
 mod summary;
 mod summary_switch;
 mod switch;
@@ -29,6 +30,7 @@ pub use export::{Exported, export, renew};
 pub use inits::VERSION as ENV_VERSION;
 pub use junit::{JunitError, junit, stack};
 pub use readiness::{FILE as READINESS_FILE, Sli, VERSION as READINESS_VERSION, slis};
+pub use shards::{Differing, Merged, Misfit, SHARDS, ShardView};
 pub use summary::{VERSION as SUMMARY_VERSION, summary};
 pub use switch::{CommandView, SequenceView, StageView, SwitchView};
 pub use switch_env::{CUTOVER_FILE, ROLLBACK_FILE, documents as switch_documents};
@@ -46,6 +48,11 @@ mod switch_tests;
 mod switch_walk_tests;
 #[cfg(test)]
 mod tests;
+
+/// The report for CI in a run's folder.
+pub const JUNIT_FILE: &str = "junit.xml";
+/// The report for programs.
+pub const SUMMARY_FILE: &str = "summary.json";
 
 /// A file of a run's folder: its name there, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +73,44 @@ pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     documents.extend(inits::documents(run));
     documents.extend(readiness::document(run)?);
     documents.extend(switch_documents(run));
-    documents.push(Document { name: "junit.xml".to_owned(), bytes: junit(run)? });
+    documents.push(Document { name: JUNIT_FILE.to_owned(), bytes: junit(run)? });
     documents.extend(watch::documents(run)?);
-    documents.push(Document { name: "summary.json".to_owned(), bytes: summary(run)? });
+    documents.push(Document { name: SUMMARY_FILE.to_owned(), bytes: summary(run)? });
     Ok(documents)
+}
+
+/// All files that are joined of shards: `junit.xml` and `summary.json`. What else a shard has is its own.
+///
+/// # Errors
+/// As [`documents`].
+pub fn joined_documents(merged: &Merged<'_>) -> Result<Vec<Document>, ProjectionError> {
+    let run = merged.view();
+    Ok(vec![
+        Document { name: JUNIT_FILE.to_owned(), bytes: junit(&run)? },
+        Document { name: SUMMARY_FILE.to_owned(), bytes: summary(&run)? },
+    ])
+}
+
+/// Whether a file of this name, in a run's folder, is one of its [`documents`].
+pub fn is_document(name: &str) -> bool {
+    let of_init = |file: &str| {
+        let stem = file.strip_suffix(".env").unwrap_or(file);
+        name.strip_prefix(stem).is_some_and(|rest| {
+            // A second gate of a kind has its name in the file's.
+            rest == ".env" || rest.strip_prefix('.').is_some_and(|rest| rest.ends_with(".env"))
+        })
+    };
+    let names = [
+        bootstrap::FILE,
+        READINESS_FILE,
+        CUTOVER_FILE,
+        ROLLBACK_FILE,
+        JUNIT_FILE,
+        SUMMARY_FILE,
+        watch::SERIES,
+        watch::PLAN,
+    ];
+    names.contains(&name) || inits::INITS.iter().any(|init| of_init(init.file))
 }
 
 /// Why a projection could not be put together.

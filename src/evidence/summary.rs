@@ -1,9 +1,10 @@
 //! `summary.json`: what came of a run, for programs that don't want to read a journal.
 
+use super::shards::ShardView;
 use super::summary_switch::Switch;
 use super::verdict::{Outcome, verdict};
 use super::view::{GateView, RunView, ServiceState, ServiceView};
-use crate::model::event::FileDigest;
+use crate::model::event::{FileDigest, Partition};
 use crate::model::{Counts, GateId, Phase, Product, RunId, ServiceKind, Stamp, Verdict};
 use serde::{Serialize, Serializer};
 
@@ -27,6 +28,8 @@ struct Summary<'a> {
     dry_run: bool,
     partial: bool,
     selection: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<&'a Partition>,
     interrupted: Option<&'a str>,
     finished: bool,
     host: &'a str,
@@ -34,7 +37,9 @@ struct Summary<'a> {
     completed: Option<Stamp>,
     duration_ms: f64,
     profile: Option<&'a FileDigest>,
-    journal: Journal,
+    journal: Option<Journal>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shards: Vec<Shard<'a>>,
     counts: Totals,
     gates: Sequence<'a, GateView<'a>, Gate<'a>>,
     services: Vec<Service<'a>>,
@@ -45,6 +50,19 @@ struct Summary<'a> {
 #[derive(Serialize)]
 struct Journal {
     file: &'static str,
+    entries: usize,
+    head: String,
+}
+
+/// A shard that the run was joined from.
+#[derive(Serialize)]
+struct Shard<'a> {
+    index: u32,
+    run: &'a RunId,
+    folder: String,
+    host: &'a str,
+    verdict: Outcome,
+    gates: usize,
     entries: usize,
     head: String,
 }
@@ -67,6 +85,8 @@ struct Gate<'a> {
     reason: &'a str,
     required: bool,
     selected: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    set_up: bool,
     attempts: u32,
     duration_ms: f64,
     file: &'a str,
@@ -121,6 +141,7 @@ pub fn summary(run: &RunView<'_>) -> Result<Vec<u8>, serde_json::Error> {
         dry_run: started.dry_run,
         partial: run.partial(),
         selection: started.selection.as_deref(),
+        partition: started.partition.as_ref(),
         interrupted: run.interrupted,
         finished: run.ended.is_some(),
         host: &started.host,
@@ -128,7 +149,8 @@ pub fn summary(run: &RunView<'_>) -> Result<Vec<u8>, serde_json::Error> {
         completed: run.ended.map(|end| end.at),
         duration_ms: run.duration_ms(),
         profile: started.profile.as_ref(),
-        journal: Journal { file: crate::journal::FILE, entries: run.entries, head: run.head.to_string() },
+        journal: run.shards.is_empty().then(|| journal(run)),
+        shards: run.shards.iter().map(shard).collect(),
         counts: Totals { total: by_verdict.total(), by_verdict, not_selected },
         gates: Sequence(&run.gates, gate),
         services: run.services.iter().map(|(name, view)| service(name, view)).collect(),
@@ -137,6 +159,23 @@ pub fn summary(run: &RunView<'_>) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = serde_json::to_vec_pretty(&summary)?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+fn journal(run: &RunView<'_>) -> Journal {
+    Journal { file: crate::journal::FILE, entries: run.entries, head: run.head.to_string() }
+}
+
+fn shard<'a>(view: &'a ShardView<'a>) -> Shard<'a> {
+    Shard {
+        index: view.shard.index(),
+        run: &view.started.run,
+        folder: view.folder(),
+        host: &view.started.host,
+        verdict: view.outcome,
+        gates: view.gates,
+        entries: view.entries,
+        head: view.head.to_string(),
+    }
 }
 
 fn gate<'a>(view: &'a GateView<'a>) -> Gate<'a> {
@@ -148,6 +187,7 @@ fn gate<'a>(view: &'a GateView<'a>) -> Gate<'a> {
         reason: &view.reason,
         required: view.gate.required,
         selected: view.selected,
+        set_up: view.set_up,
         attempts: view.attempts(),
         duration_ms: view.duration_ms(),
         file: &view.gate.at.file,

@@ -72,6 +72,8 @@ pub enum Reason<'a> {
     NoGates,
     /// A required gate did not pass.
     Gate(&'a GateView<'a>),
+    /// A required gate of another shard did not pass where this one needs it.
+    SetUp(&'a GateView<'a>),
     /// A service level is not healthy: which, what was seen and expected, and where the value came from.
     Unhealthy(String),
     /// Readiness was to be judged, by no service level.
@@ -95,9 +97,17 @@ impl fmt::Display for Reason<'_> {
             Reason::NoEnd(_) => f.write_str("the journal has no end: the run was killed or still runs"),
             Reason::Interrupted(by) => write!(f, "interrupted by {by}"),
             Reason::NoGates => f.write_str("no gate was run, and that proves nothing"),
-            Reason::Gate(view) => {
+            Reason::Gate(view) | Reason::SetUp(view) => {
                 let (gate, verdict) = (view.gate, view.verdict);
-                write!(f, "{} {verdict}: {} ({}:{})", gate.case(), view.reason, gate.at.file, gate.at.line)
+                let what = if matches!(self, Reason::SetUp(_)) { "set-up " } else { "" };
+                write!(
+                    f,
+                    "{what}{} {verdict}: {} ({}:{})",
+                    gate.case(),
+                    view.reason,
+                    gate.at.file,
+                    gate.at.line
+                )
             }
             Reason::Unhealthy(told) => f.write_str(told),
             Reason::NoLevels => f.write_str("no service level was judged, and that proves nothing"),
@@ -114,7 +124,7 @@ impl fmt::Display for Reason<'_> {
 /// Judges a run: it passed only if it ended in order, was not interrupted, had a gate, every required gate passed, and
 /// every service level is healthy where readiness is measured. A required gate that was skipped has not passed; only
 /// in a dry run is skipping what should happen. Gates that are not required, and those that a selection left out, don't
-/// count. A run that judges readiness, is a cutover or has a watch needs no gate. Of a cutover all steps went well, no
+/// count. A shard may have no gate: it is partial, and what is joined from all shards must have one. A run that judges readiness, is a cutover or has a watch needs no gate. Of a cutover all steps went well, no
 /// stage is red, and it was not rolled back but for a drill, which went well too.
 pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     let mut reasons = Vec::new();
@@ -124,12 +134,13 @@ pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     reasons.extend(run.interrupted.map(Reason::Interrupted));
     let started = run.started;
     let judges_more = started.readiness.is_some() || started.switch.is_some() || started.watch.is_some();
-    if !judges_more && run.selected().next().is_none() {
+    if !judges_more && started.partition.is_none() && run.selected().next().is_none() {
         reasons.push(Reason::NoGates);
     }
     let dry = started.dry_run;
     let stands = |gate: &&GateView<'_>| gate.gate.required && !fine(gate.verdict, dry);
     reasons.extend(run.selected().filter(stands).map(Reason::Gate));
+    reasons.extend(run.set_up().filter(stands).map(Reason::SetUp));
     reasons.extend(unhealthy(run));
     reasons.extend(rehearsed(run).map(Reason::Rehearsed));
     reasons.extend(run.watch.as_ref().and_then(|watch| watch.against(run.started)).map(Reason::Watch));

@@ -1,6 +1,7 @@
 //! What a journal's entries say about a run, gathered once for all projections. It judges nothing but whether the
 //! entries fit each other: a journal that contradicts itself has no view.
 
+use super::shards::ShardView;
 use super::switch::{self, SwitchView};
 use super::watch::WatchView;
 use crate::journal::{Digest, End, Record, Records};
@@ -43,6 +44,8 @@ pub struct RunView<'a> {
     pub entries: usize,
     /// When the last of them was written.
     pub last: Stamp,
+    /// The shards that it was joined from, by index; empty for a run with a journal of its own.
+    pub shards: Vec<ShardView<'a>>,
 }
 
 /// How a run ended that ended in order.
@@ -59,12 +62,14 @@ pub struct RunEnd {
 }
 
 /// A gate and what came of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GateView<'a> {
     /// The gate.
     pub gate: &'a Gate,
-    /// Whether it belongs to the run; not so where a selection left it out.
+    /// Whether it belongs to the run; not so where a selection left it out, or where it belongs to another shard.
     pub selected: bool,
+    /// Whether it ran all the same, because gates of this shard need it: what came of it is no result.
+    pub set_up: bool,
     /// Whether an attempt or a step of it began.
     pub begun: bool,
     /// What came of it. A gate that began and has no end is an error, one that never began was skipped.
@@ -92,7 +97,7 @@ pub struct StepView<'a> {
 }
 
 /// A service and whether it answers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ServiceView<'a> {
     /// As the plan has it.
     pub planned: Option<&'a PlannedService>,
@@ -101,7 +106,7 @@ pub struct ServiceView<'a> {
 }
 
 /// What was last heard of a service.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum ServiceState<'a> {
     /// Nothing.
     #[default]
@@ -142,14 +147,27 @@ impl<'a> RunView<'a> {
         Ok(builder.finish())
     }
 
-    /// Whether this is a run of a selection only.
+    /// Whether this is a run of a selection or a shard only.
     pub fn partial(&self) -> bool {
-        self.started.partial || !self.started.not_selected.is_empty()
+        let started = self.started;
+        started.partial || started.partition.is_some() || !started.not_selected.is_empty()
     }
 
     /// The gates that belong to the run.
     pub fn selected(&self) -> impl Iterator<Item = &GateView<'a>> {
         self.gates.iter().filter(|gate| gate.selected)
+    }
+
+    /// The gates that reports list. A gate that a selection left out is told of; one that belongs to another shard is
+    /// told of there.
+    pub fn is_listed(&self, gate: &GateView<'_>) -> bool {
+        gate.selected || self.started.partition.is_none()
+    }
+
+    /// Gates that ran only because a shard needs them, the run itself or one of those that it was joined from.
+    pub fn set_up(&self) -> impl Iterator<Item = &GateView<'a>> {
+        let of_shards = self.shards.iter().flat_map(|shard| &shard.set_up);
+        self.gates.iter().filter(|gate| gate.set_up).chain(of_shards)
     }
 
     /// The run's gates by verdict.
@@ -226,6 +244,7 @@ impl<'a> Builder<'a> {
             head: records.head,
             entries: records.entries.len(),
             last: records.entries.last().map_or(at, |record| record.at),
+            shards: Vec::new(),
         };
         Ok(Builder { view, places })
     }
@@ -365,9 +384,12 @@ impl<'a> Builder<'a> {
 
 impl<'a> GateView<'a> {
     fn planned(gate: &'a Gate, started: &'a RunStarted) -> GateView<'a> {
+        let left_out = started.not_selected.contains(&gate.id);
+        let set_up = started.partition.as_ref().is_some_and(|partition| partition.setup.contains(&gate.id));
         GateView {
             gate,
-            selected: !started.not_selected.contains(&gate.id),
+            selected: !left_out && !set_up,
+            set_up: !left_out && set_up,
             begun: false,
             verdict: Verdict::Skipped,
             reason: Cow::Borrowed(""),
@@ -395,7 +417,7 @@ impl<'a> GateView<'a> {
                 (Verdict::Error, Cow::Borrowed("it is said to have passed, and no attempt was made"))
             }
             Some(ended) => (ended.verdict, Cow::Borrowed(ended.reason.as_str())),
-            None if !self.selected => (Verdict::Skipped, Cow::Borrowed("not selected")),
+            None if !self.selected && !self.set_up => (Verdict::Skipped, Cow::Borrowed("not selected")),
             None if self.begun => {
                 (Verdict::Error, Cow::Borrowed("it began and has no end: the run was cut off while it ran"))
             }

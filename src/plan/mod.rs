@@ -8,8 +8,8 @@ mod select;
 pub use select::{Selection, SelectionError};
 
 use crate::condition::Condition;
-use crate::model::event::{FileDigest, PlannedService, PlannedStep};
-use crate::model::{Gate, GateId, Phase};
+use crate::model::event::{FileDigest, Partition, PlannedService, PlannedStep};
+use crate::model::{Gate, GateId, Phase, Shard};
 use crate::probe::Probe;
 use crate::profile::{COMMAND_LINE, CheckedGate, Profile, Service, graph};
 use select::Role;
@@ -30,6 +30,8 @@ pub struct Plan {
     pub gates: Vec<PlannedGate>,
     /// How the selection was made, in the words of the flags; nothing where all gates run.
     pub selection: Option<String>,
+    /// The shard that this is, where the gates are shared out among several runs.
+    pub partition: Option<Partition>,
 }
 
 /// A gate with what is needed to run and judge it.
@@ -94,14 +96,15 @@ impl Plan {
             environment: profile.environment.clone(),
             file: profile.file.clone(),
             services: services(profile, &gates),
-            gates,
             selection: selection.to_words(),
+            partition: selection.shard.map(|shard| partition(shard, &gates)),
+            gates,
         })
     }
 
-    /// Whether this is a selection: such a run never signs anything off.
+    /// Whether this is a selection or a shard: such a run never signs anything off.
     pub fn partial(&self) -> bool {
-        self.selection.is_some()
+        self.selection.is_some() || self.partition.is_some()
     }
 
     /// The gates that run, in order.
@@ -134,6 +137,16 @@ fn needs(profile: &Profile) -> Vec<Vec<usize>> {
     let numbers: HashMap<&GateId, usize> = gates.map(|(number, gate)| (&gate.gate.id, number)).collect();
     let needs = |gate: &Gate| gate.needs.iter().filter_map(|id| numbers.get(id).copied()).collect();
     profile.gates.iter().map(|gate| needs(&gate.gate)).collect()
+}
+
+/// The shard, with what runs in it of others.
+fn partition(shard: Shard, gates: &[PlannedGate]) -> Partition {
+    let setup = gates.iter().filter(|planned| planned.selected && !shard.holds(&planned.gate.id));
+    Partition {
+        index: shard.index(),
+        total: shard.total(),
+        setup: setup.map(|planned| planned.gate.id.clone()).collect(),
+    }
 }
 
 fn planned(checked: &CheckedGate, role: &Role) -> Result<PlannedGate, PlanError> {
@@ -194,6 +207,7 @@ fn closure(start: impl IntoIterator<Item = usize>, needs: &[Vec<usize>]) -> Hash
 mod tests {
     use super::*;
     use crate::profile::samples::{SHOP, parse};
+    use proptest::prelude::*;
 
     pub(super) fn plan(selection: &Selection) -> Result<Plan, String> {
         Plan::new(&parse(SHOP).unwrap(), selection).map_err(|error| error.to_string())
@@ -233,6 +247,111 @@ mod tests {
         assert_eq!(role("redis-ping"), (false, false, "not selected"));
         assert!(plan.partial());
         assert_eq!((plan.selected().count(), plan.gates.len()), (2, 4));
+    }
+
+    fn shard(index: u32, total: u32) -> Selection {
+        Selection { shard: Some(Shard::new(index, total).unwrap()), ..Selection::default() }
+    }
+
+    /// The ids of a shard's own gates, and of those that are set-up.
+    fn shares(plan: &Plan) -> [Vec<String>; 2] {
+        let setup = &plan.partition.as_ref().unwrap().setup;
+        let of = |set_up: bool| {
+            let gates = plan.selected().filter(|planned| setup.contains(&planned.gate.id) == set_up);
+            gates.map(|planned| planned.gate.id.to_string()).collect()
+        };
+        [of(false), of(true)]
+    }
+
+    #[test]
+    fn a_shard_runs_its_own_gates_and_what_they_need_as_set_up() {
+        let [first, second] = [plan(&shard(1, 2)).unwrap(), plan(&shard(2, 2)).unwrap()];
+        // kafka-topics belongs to 1/2 and needs kafka-init of 2/2.
+        assert!(shares(&first)[0].contains(&"kafka-topics".to_owned()));
+        assert_eq!(shares(&first)[1], ["kafka-init"]);
+        assert!(shares(&second)[0].contains(&"kafka-init".to_owned()));
+        assert!(first.partial() && first.selection.is_none());
+        let left = first.gate(&GateId::new("redis-ping").unwrap()).unwrap();
+        assert_eq!(left.reason, "not selected: it belongs to shard 2/2");
+        assert!(!left.selected);
+    }
+
+    #[test]
+    fn a_shard_of_a_selection_shares_out_what_the_selection_runs() {
+        let of = |index| {
+            let selection = Selection { shard: Some(Shard::new(index, 2).unwrap()), ..only("kafka-topics") };
+            let plan = plan(&selection).unwrap();
+            assert_eq!(plan.selection.as_deref(), Some("--only kafka-topics"));
+            shares(&plan)
+        };
+        // Alone, the selection runs kafka-init because kafka-topics needs it: its result is that of 2/2.
+        assert_eq!(of(1), [vec!["kafka-topics".to_owned()], vec!["kafka-init".to_owned()]]);
+        assert_eq!(of(2), [vec!["kafka-init".to_owned()], vec![]]);
+    }
+
+    #[test]
+    fn a_shard_to_which_no_gate_falls_is_a_plan_all_the_same() {
+        let empty = (1..=100)
+            .map(|index| plan(&shard(index, 100)).unwrap())
+            .find(|plan| plan.selected().count() == 0);
+        let empty = empty.expect("four gates can't fill a hundred shards");
+        assert!(empty.partial() && empty.services.is_empty() && empty.gates.len() == 4);
+    }
+
+    /// A profile of gates by number; each needs some of those before it.
+    fn profile_of(needs: &[Vec<usize>]) -> Profile {
+        let gate = |(number, needs): (usize, &Vec<usize>)| {
+            let needs: Vec<String> =
+                needs.iter().map(|need| format!("\"g{}\"", need % number.max(1))).collect();
+            let needs: std::collections::BTreeSet<String> =
+                if number == 0 { vec![] } else { needs }.into_iter().collect();
+            let needs: Vec<String> = needs.into_iter().collect();
+            format!(
+                "[[gate]]\nid=\"g{number}\"\nphase=\"infra\"\nprobe=\"command\"\nwith.argv=[\"true\"]\nneeds=[{}]\n",
+                needs.join(",")
+            )
+        };
+        let gates: String = needs.iter().enumerate().map(gate).collect();
+        parse(&format!("environment=\"x\"\n{gates}")).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn shards_are_disjoint_and_cover_the_plan(
+            needs in proptest::collection::vec(proptest::collection::vec(0usize..20, 0..3), 1..20),
+            total in 1u32..12,
+        ) {
+            let profile = profile_of(&needs);
+            let mut reported: Vec<String> = Vec::new();
+            for index in 1..=total {
+                let plan = Plan::new(&profile, &shard(index, total)).unwrap();
+                let [own, set_up] = shares(&plan);
+                // All that a gate needs runs too.
+                for planned in plan.selected() {
+                    for need in &planned.gate.needs {
+                        prop_assert!(own.contains(&need.to_string()) || set_up.contains(&need.to_string()));
+                    }
+                }
+                reported.extend(own);
+            }
+            reported.sort();
+            let mut all: Vec<String> = profile.gates.iter().map(|gate| gate.gate.id.to_string()).collect();
+            all.sort();
+            prop_assert_eq!(reported, all);
+        }
+
+        #[test]
+        fn a_gate_more_moves_no_other(count in 1usize..20, total in 1u32..12) {
+            let own = |gates: usize, index| {
+                let plan = Plan::new(&profile_of(&vec![Vec::new(); gates]), &shard(index, total)).unwrap();
+                shares(&plan)[0].clone()
+            };
+            for index in 1..=total {
+                let (before, mut after) = (own(count, index), own(count + 1, index));
+                after.retain(|gate| *gate != format!("g{count}"));
+                prop_assert_eq!(before, after);
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which gates of a profile run.
 
 use super::closure;
-use crate::model::{Gate, Phase};
+use crate::model::{Gate, Phase, Shard};
 use crate::profile::{Profile, graph};
 use crate::settings::names::{self, quoted};
 use std::collections::HashSet;
@@ -17,6 +17,8 @@ pub struct Selection {
     pub tags: Vec<String>,
     /// Phases; empty for all.
     pub phases: Vec<String>,
+    /// The shard, where what is selected is shared out among several runs.
+    pub shard: Option<Shard>,
 }
 
 impl Selection {
@@ -25,7 +27,8 @@ impl Selection {
         *self == Selection::default()
     }
 
-    /// The selection in the words of the flags; nothing where everything is selected.
+    /// The selection in the words of the flags; nothing where everything is selected. All shards of a plan have the same:
+    /// the shard is no part of it.
     pub fn to_words(&self) -> Option<String> {
         let flags = [
             ("--only", &self.only),
@@ -56,7 +59,7 @@ pub enum SelectionError {
 pub(super) enum Role {
     /// It was asked for.
     Asked,
-    /// A gate that was asked for needs it.
+    /// A gate that was asked for, or that belongs to the shard, needs it.
     SetUp,
     /// It does not run, for this reason.
     LeftOut(String),
@@ -104,7 +107,29 @@ pub(super) fn roles(
     for number in selected {
         roles[number] = Role::Asked;
     }
+    if let Some(shard) = selection.shard {
+        share(&mut roles, shard, &gates, needs);
+    }
     Ok(roles)
+}
+
+/// Leaves out what belongs to other shards, but for what gates of this one need. What all shards run together is what
+/// the selection would run without them.
+fn share(roles: &mut [Role], shard: Shard, gates: &[&Gate], needs: &[Vec<usize>]) {
+    let runs = |role: &Role| !matches!(role, Role::LeftOut(_));
+    let held: Vec<usize> =
+        (0..gates.len()).filter(|number| runs(&roles[*number]) && shard.holds(&gates[*number].id)).collect();
+    let needed = closure(held, needs);
+    for (number, role) in roles.iter_mut().enumerate().filter(|(_, role)| runs(role)) {
+        match (shard.holds(&gates[number].id), needed.contains(&number)) {
+            (true, _) => {}
+            (false, true) => *role = Role::SetUp,
+            (false, false) => {
+                let other = Shard::of(&gates[number].id, shard.total());
+                *role = Role::LeftOut(format!("not selected: it belongs to shard {other}"));
+            }
+        }
+    }
 }
 
 /// For each gate one that it would need, itself included, and that was skipped.

@@ -162,6 +162,7 @@ pub fn plan_of_nothing(environment: &str) -> Plan {
         services: Vec::new(),
         gates: Vec::new(),
         selection: None,
+        partition: None,
     }
 }
 

@@ -38,6 +38,7 @@ impl Rehearsal {
             services,
             gates: Vec::new(),
             selection: None,
+            partition: None,
         };
         Rehearsal::open(&plan, &options, worker, cancel, watcher)
     }

@@ -250,7 +250,7 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
     let counts = run.counts();
     let (total, passed) = (counts.total(), counts.passed);
     let time = seconds(run.duration_ms());
-    let left_out = run.gates.len() - total;
+    let left_out = left_out(run);
     let others = [
         (counts.failed, "failed"),
         (counts.error, "error"),
@@ -262,7 +262,17 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!(", {count} {what}"))
         .collect();
-    let tally = format!("{passed} of {total} gates passed{others}");
+    let (tally, until) = match &run.started.partition {
+        None => (format!("{passed} of {total} gates passed{others}"), ""),
+        Some(part) => {
+            let shard = format!("shard {}/{}", part.index, part.total);
+            let tally = match total {
+                0 => format!("{shard}: no gate of the plan falls to it"),
+                _ => format!("{shard}: {passed} of {total} gates passed{others}"),
+            };
+            (tally, " until `cutproof merge` makes one of all shards")
+        }
+    };
     let partial = if run.partial() { " (PARTIAL)" } else { "" };
     let (style, text) = match judged.verdict {
         Outcome::Passed if others.is_empty() => {
@@ -272,10 +282,9 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
             let others = others.trim_start_matches(", ");
             (Style::Good, format!("PASSED {passed} of {total} gates in {time} (not required: {others})"))
         }
-        Outcome::Partial => (
-            Style::Doubtful,
-            format!("PARTIAL {tally}, {left_out} not selected, in {time}: signs nothing off"),
-        ),
+        Outcome::Partial => {
+            (Style::Doubtful, format!("PARTIAL {tally}{left_out}, in {time}: signs nothing off{until}"))
+        }
         Outcome::Simulated => (
             Style::Doubtful,
             format!("DRY RUN{partial} {total} gates simulated: nothing was touched or measured"),
@@ -289,6 +298,15 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
         Outcome::Unfinished => (Style::Bad, format!("UNFINISHED{partial} after {time}: {tally}")),
     };
     wrap(&text, WIDTH, 3).into_iter().map(|line| Line::new(style, line)).collect()
+}
+
+/// Gates that a selection left out, or that a shard ran only because it needs them.
+fn left_out(run: &RunView<'_>) -> String {
+    match &run.started.partition {
+        Some(part) if part.setup.is_empty() => String::new(),
+        Some(part) => format!(", {} as set-up", part.setup.len()),
+        None => format!(", {} not selected", run.gates.len() - run.selected().count()),
+    }
 }
 
 pub(super) fn seconds(millis: f64) -> String {

@@ -11,7 +11,14 @@ const PATHS: [&str; 2] = ["docs/results/ctp_cutover_result.env", "docs/results/c
 
 fn rules(level: Level) -> Rules {
     let max_rollback: Seconds = "180".parse().unwrap();
-    Rules { level, mode: Mode::Cutover, allow_dry_run: false, max_rollback, since: None }
+    Rules {
+        level,
+        mode: Mode::Cutover,
+        allow_dry_run: false,
+        allow_partial: false,
+        max_rollback,
+        since: None,
+    }
 }
 
 fn verified_as(paths: [&str; 2], cutover: &str, rollback: &str, level: Level) -> Verification {
@@ -200,8 +207,8 @@ proptest! {
             prop_assert!(!line.contains("##"));
         }
         let written = json(&of);
-        let document: Value = serde_json::from_str(&written).unwrap();
-        prop_assert_eq!(&document["cutover_evidence_file"], &Value::from(path.as_str()));
+        let document: serde_json::Value = serde_json::from_str(&written).unwrap();
+        prop_assert_eq!(&document["cutover_evidence_file"], &serde_json::Value::from(path.as_str()));
         prop_assert!(!written.contains("##"));
         let report = read(&of);
         prop_assert_eq!(report.test_suites[0].failures, of.errors().count());

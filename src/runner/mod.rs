@@ -14,7 +14,7 @@ use crate::model::{Clock, Counts, Endpoint, Event, GateId, RunId, Verdict, event
 use crate::plan::{Plan, PlannedGate};
 use crate::process::{Cancel, Worker};
 use crate::service::{Environment, ServiceError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ pub struct Runner(Arc<Inner>);
 
 struct Inner {
     gates: Vec<PlannedGate>,
+    /// Gates of other shards that this one needs.
+    set_up: BTreeSet<GateId>,
     index: BTreeMap<GateId, usize>,
     outcomes: Vec<OnceLock<Outcome>>,
     services: BTreeMap<String, Service>,
@@ -83,7 +85,8 @@ impl Runner {
                 (service.name.clone(), Service { stands_for, found })
             })
             .collect();
-        Runner(Arc::new(Inner { gates, index, outcomes, services, settings, began: Instant::now() }))
+        let set_up = plan.partition.iter().flat_map(|partition| &partition.setup).cloned().collect();
+        Runner(Arc::new(Inner { gates, set_up, index, outcomes, services, settings, began: Instant::now() }))
     }
 
     /// Runs a gate, or waits for whoever is running it, or says what came of it. Gates that it needs run first, on
@@ -101,7 +104,8 @@ impl Runner {
     }
 
     /// How the gates that were asked for ended, and the worst verdict of the required ones. A gate that nobody has
-    /// asked for counts as skipped.
+    /// asked for counts as skipped. What runs only because this shard needs it is not counted, but a run in which it did
+    /// not pass has not passed.
     pub fn tally(&self) -> (Verdict, Counts) {
         let mut counts = Counts::default();
         let mut worst = Verdict::Passed;
@@ -109,7 +113,9 @@ impl Runner {
             self.0.gates.iter().zip(&self.0.outcomes).filter(|(planned, _)| planned.selected)
         {
             let verdict = outcome.get().map_or(Verdict::Skipped, |outcome| outcome.verdict);
-            counts.add(verdict);
+            if !self.0.set_up.contains(&planned.gate.id) {
+                counts.add(verdict);
+            }
             if planned.gate.required {
                 worst = worst.max(verdict);
             }
