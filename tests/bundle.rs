@@ -126,7 +126,7 @@ fn a_folder_that_can_not_be_sealed_is_an_error_and_not_green() {
     let desk = Desk::new();
     let evidence = desk.evidence();
     // The gate puts a link into the folder of its own run.
-    let link = format!("ln -s /etc/hosts {}/*/link", argument(&evidence));
+    let link = format!("cd {}/* && ln -s /etc/hosts link", argument(&evidence));
     let text = PROFILE.replace("with.argv = [\"true\"]", &format!("with.shell = \"{link}\""));
     let profile = desk.write("link.toml", &text);
     let refused = desk

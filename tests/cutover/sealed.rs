@@ -50,9 +50,9 @@ fn a_cutover_that_was_killed_is_sealed_when_it_has_been_resumed() {
     going.child().wait().expect("a child of ours");
     runbook.desk.expect_nothing_left();
     assert!(!runbook.folder().join("manifest.json").exists());
-    let folder = argument(&runbook.folder());
-    let evidence = argument(&runbook.desk.path("evidence"));
-    runbook.desk.run(&["cutover", "--resume", &folder, "--rollback", "--yes", "--evidence-dir", &evidence]);
-    expect_sealed(&runbook.folder());
-    assert!(manifest(&runbook.folder())["tool"]["sha256"].is_string());
+    let folder = runbook.folder();
+    let (run, evidence) = (argument(&folder), argument(&runbook.desk.path("evidence")));
+    runbook.desk.run(&["cutover", "--resume", &run, "--rollback", "--yes", "--evidence-dir", &evidence]);
+    expect_sealed(&folder);
+    assert!(manifest(&folder)["tool"]["sha256"].is_string());
 }
