@@ -48,7 +48,7 @@ fn replace(path: PathBuf, from: &str, to: &str) {
 fn a_good_run_passes_and_each_verdict_has_its_exit_code() {
     let desk = Desk::new();
     let good = run(&desk, "evidence", "true", &[]);
-    let passed = verify(&desk, &good, &[]).with_code(0);
+    let passed = verify(&desk, &good.join(""), &[]).with_code(0);
     assert_eq!(passed.stdout, format!("verification passed: {}\n", good.display()));
     assert_eq!(passed.stderr, "");
 
@@ -61,7 +61,7 @@ fn a_good_run_passes_and_each_verdict_has_its_exit_code() {
         refused.stderr
     );
 
-    let partial = run(&desk, "evidence", "true", &["looks"]);
+    let partial = run(&desk, "evidence", "true", &["--only", "looks"]);
     assert!(verify(&desk, &partial, &[]).with_code(1).stderr.contains("partial-run"));
     assert!(
         verify(&desk, &partial, &["--allow-partial"]).with_code(0).stderr.contains("warning: partial-run")
