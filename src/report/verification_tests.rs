@@ -54,7 +54,8 @@ fn a_refusal_has_a_line_for_each_finding() {
 fn a_good_pair_is_all_green_in_junit() {
     let report = read(&verified(CUTOVER, ROLLBACK));
     let suite = &report.test_suites[0];
-    assert_eq!((suite.tests, suite.failures, suite.errors), (Group::ALL.len(), 0, 0));
+    let groups = Group::ALL.iter().filter(|group| **group <= Group::Pair).count();
+    assert_eq!((suite.tests, suite.failures, suite.errors), (groups, 0, 0));
     assert!(!suite.test_cases.iter().any(is_skipped));
 }
 

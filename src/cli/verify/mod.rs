@@ -15,10 +15,20 @@ use crate::verify::{Level, Mode, Rules, Seconds, Source, verify};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
-/// The flags of `verify`. Without PATH it judges the two files of a cutover, and the exit code is 0 or 2. With PATH or
-/// --recursive: 0 passed, 1 refused by what the evidence says, 4 something is missing, 5 not as it was written, 6 of
-/// another cutproof's version, 2 bad usage, 70 a fault of cutproof; of several the worst.
+/// Shown behind the flags.
+const CODES: &str = "\
+Exit codes without PATH: 0 the evidence holds, 2 it does not, or a flag is wrong.
+Exit codes with PATH or --recursive, of several the worst: 0 passed, 1 refused by what the evidence says, 2 a flag or
+path is wrong, 4 something is missing or the run did not finish, 5 not as it was written, 6 of another cutproof's
+version, 70 a fault of cutproof.
+
+A dry run and a run of a selection prove nothing about a whole one and are refused; to check such a folder all the
+same, allow it. A cutover in which the rollback was asked for (--force-rollback) is judged as a drill, and one of a
+rehearsal that makes a fault on purpose by the rehearsal's verdict.";
+
+/// The flags of `verify`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = CODES)]
 pub struct Arguments {
     /// A run's folder: its files against its manifest, its journals and each other, and what the run is worth
     #[arg(value_name = "PATH", conflicts_with_all = ["cutover_evidence_file", "rollback_evidence_file"])]

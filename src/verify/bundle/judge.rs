@@ -13,7 +13,7 @@ use crate::verify::{Judged, Mode, Rules, Source, verify};
 /// for: a rollback that was to be made anyway is a drill. The cutover of a rehearsal that makes a fault on purpose is as
 /// red as it was; what it is worth is the rehearsal's own verdict.
 pub fn judge(bundle: &Bundle, rules: &Rules) -> Judged {
-    let shown = bundle.folder.display().to_string();
+    let shown = super::shown(&bundle.folder);
     let mut found = Findings::new([(Evidence::Bundle, shown.clone())]);
     found.take(bundle.findings.clone(), bundle.more.clone());
     // A journal that contradicts itself was told.
