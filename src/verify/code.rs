@@ -252,6 +252,24 @@ codes! {
         /// The files have different run ids.
         OtherRun = "other-run",
     }
+    Signature {
+        /// No signature of a given key over the run as it is.
+        SignatureMissing = "signature-missing",
+        /// A signature that does not verify with the key that it names; a warning where another one counts.
+        SignatureBroken = "signature-broken",
+        /// A signature of a given key over another manifest; a warning where another one counts.
+        SignatureOtherSubject = "signature-other-subject",
+        /// A signed result that is not the one that the journal gives; a warning where another one counts.
+        StatementDiffers = "statement-differs",
+        /// A signed statement that is none, or not of a run (warning).
+        StatementUnusable = "statement-unusable",
+        /// A file that is no envelope, or one that is not used (warning).
+        EnvelopeUnusable = "envelope-unusable",
+        /// A signature of none of the given keys (warning).
+        SignatureForeign = "signature-foreign",
+        /// A second signature of a key (warning).
+        SignatureAgain = "signature-again",
+    }
 }
 
 impl Code {
@@ -260,6 +278,8 @@ impl Code {
         match self {
             Code::UnknownProjection => Class::Inconclusive,
             Code::EvidenceNotFound | Code::RunUnfinished | Code::OlderThanSince => Class::Missing,
+            Code::SignatureMissing => Class::Missing,
+            Code::SignatureBroken | Code::SignatureOtherSubject | Code::StatementDiffers => Class::Tampered,
             _ => Class::Refused,
         }
     }
@@ -274,6 +294,7 @@ impl Code {
             Code::NoRunId | Code::OlderThanSince => Some("the file may be left over from another run"),
             Code::NoFinalNewline => Some("the file may be cut off"),
             Code::UnknownProjection => Some("another cutproof wrote it; this is no sign of tampering"),
+            Code::SignatureOtherSubject => Some("what was signed is not what is here"),
             _ => None,
         }
     }
