@@ -63,6 +63,8 @@ fn help_names_every_verb() {
       verify     Judge the evidence of a cutover and its rollback; reads files and nothing else
       merge      Make one bundle of the bundles of a plan's shards; reads and writes files and nothing
                  else
+      keygen     Make a pair of keys to sign with
+      sign       Sign runs, sign-offs and policies; what was tampered with is not signed
       gates      List the gates of a profile, or run them on an environment that is already up
       engines    Install, start and end the engines of the embedded provisioner
       init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is

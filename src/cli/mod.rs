@@ -11,6 +11,7 @@ mod gates;
 mod init;
 mod merge;
 mod partition;
+mod keygen;
 mod plan;
 mod readiness;
 mod rehearse;
@@ -19,6 +20,7 @@ mod rollback;
 pub(crate) mod run;
 mod runs;
 mod schema;
+mod sign;
 mod status;
 mod verify;
 mod watch;
@@ -79,6 +81,10 @@ enum Verb {
     Verify(verify::Arguments),
     /// Make one bundle of the bundles of a plan's shards; reads and writes files and nothing else.
     Merge(merge::Arguments),
+    /// Make a pair of keys to sign with.
+    Keygen(keygen::Arguments),
+    /// Sign runs, sign-offs and policies; what was tampered with is not signed.
+    Sign(sign::Arguments),
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
     Gates(gates::Verb),
@@ -136,6 +142,8 @@ pub fn main() -> ExitCode {
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Merge(arguments) => report(merge::run(arguments)).into(),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
+        Verb::Keygen(arguments) => report(keygen::run(&arguments)).into(),
+        Verb::Sign(arguments) => report(sign::run(&arguments)).into(),
         Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),
         Verb::Watch(arguments) => match arguments.replay() {
             Some(recorded) => report(watch::replay::run(recorded)).into(),

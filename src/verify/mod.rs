@@ -12,6 +12,7 @@ mod meaning;
 mod outcome;
 mod pair;
 pub mod shards;
+pub mod signatures;
 mod steps;
 mod times;
 mod value;
