@@ -195,7 +195,8 @@ mod tests {
             for (at, value) in values.iter().enumerate() {
                 env.set(format!("STEP_{at}_COMMAND"), value);
             }
-            prop_assert_eq!(Env::parse(&env.to_string()), env);
+            let text = env.to_string();
+            prop_assert_eq!(Env::parse(&text), env);
         }
 
         #[test]

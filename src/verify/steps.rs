@@ -144,7 +144,8 @@ fn files_in_order(claim: &Claim<'_>, found: &mut Findings) {
 /// no steps for what an environment does not have.
 fn steps_left_out(claim: &Claim<'_>, plan: &Plan, in_order: bool, found: &mut Findings) {
     let Some(all) = plan.len().filter(|_| !claim.steps.is_empty()) else { return };
-    let after_all = matches!(claim.failed_step(), Some(POST_SWITCH_WATCH | SWITCH_GATE));
+    let of_cutover = claim.failed_step().filter(|_| claim.which == Which::Cutover);
+    let after_all = matches!(of_cutover, Some(POST_SWITCH_WATCH | SWITCH_GATE));
     let reached = match claim.succeeded() {
         Some(true) => all,
         _ if after_all => all,

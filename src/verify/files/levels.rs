@@ -248,7 +248,8 @@ fn at(node: Option<&Node<'_>>, level: &Level, key: &str) -> Place {
 
 /// Names that are said again say the same.
 fn same_as_the_file(node: &Node<'_>, file: &Node<'_>, level: &Level, found: &mut Findings) {
-    let metadata = |key| file.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Node::text);
+    let metadata = |key| file.get("metadata").and_then(|metadata| metadata.get(key)?.text());
+    let metadata = |key| metadata(key).filter(|said| !said.is_empty());
     for (key, expected) in [
         ("slo_name", Some(level.name)),
         ("environment", metadata("environment")),
