@@ -504,7 +504,7 @@ fn a_watch_is_judged_again_by_its_samples() {
     expect_watch(&csv, &change(&json, "\"successful\": ", "\"successful\": 1"), &[C::VerdictAgainstSeries]);
     let failed = change(&json, "\"verdict\": \"passed\"", "\"verdict\": \"failed\"");
     expect_watch(&csv, &failed, &[C::VerdictAgainstSeries, C::WatchNotPassed]);
-    expect_watch(&csv, &change(&json, "\"run\":", "\"run\": \"x\", \"run\":"), &[C::DuplicateKey]);
+    expect_watch(&csv, &change(&json, "\"run\":", "\"run\": \"x\", \"run\":"), &[C::DuplicateKey, C::Malformed]);
     expect_watch(&change(&csv, "elapsed_ms", "elapsed"), &json, &[C::Malformed]);
     expect_watch(&csv, &json[..json.len() - 3], &[C::Malformed]);
 }
