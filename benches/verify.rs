@@ -69,7 +69,8 @@ fn in_bulk(sources: &[Source; 2], paths: &[PathBuf; 2]) -> Fallible<()> {
 fn as_a_process(paths: &[PathBuf; 2]) -> Fallible<()> {
     let program = Path::new(env!("CARGO_BIN_EXE_cutproof"));
     let flags = ["--cutover-evidence-file", "--rollback-evidence-file"];
-    let pair = flags.iter().zip(paths).flat_map(|(flag, path)| [(*flag).into(), path.clone().into_os_string()]);
+    let pair =
+        flags.iter().zip(paths).flat_map(|(flag, path)| [(*flag).into(), path.clone().into_os_string()]);
     let mut verify = Command::new(program);
     verify.arg("verify").args(pair).stdout(Stdio::null()).stderr(Stdio::null());
     let mut nothing = Command::new("true");
@@ -96,7 +97,8 @@ fn one_by_one() -> Fallible<()> {
 }
 
 fn junit(cases: usize) -> String {
-    let case = |n: usize| format!("<testcase name=\"gate-{n}\" time=\"0.1\" classname=\"cutproof.desk.infra\"/>");
+    let case =
+        |n: usize| format!("<testcase name=\"gate-{n}\" time=\"0.1\" classname=\"cutproof.desk.infra\"/>");
     let all: String = (0..cases).map(case).collect();
     format!("<testsuites><testsuite name=\"desk infra\" tests=\"{cases}\">{all}</testsuite></testsuites>\n")
 }

@@ -347,10 +347,7 @@ fn with_values(mut steps: Vec<Step<'_>>, level: Level) -> Vec<Step<'_>> {
     steps
 }
 
-fn field<'e, T>(
-    entry: Option<&'e Entry<'e>>,
-    parse: impl Fn(&'e str) -> Option<T>,
-) -> Option<Field<'e, T>> {
+fn field<'e, T>(entry: Option<&'e Entry<'e>>, parse: impl Fn(&'e str) -> Option<T>) -> Option<Field<'e, T>> {
     let entry = entry?;
     parse(&entry.value).map(|value| Field { entry, value })
 }

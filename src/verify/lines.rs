@@ -70,7 +70,8 @@ fn is_usual(key: &str) -> bool {
 
 /// A key as a person reads it, or a shell.
 fn as_it_reads(key: &str) -> String {
-    let is_seen = |c: &char| c.is_whitespace() || matches!(visible(c.encode_utf8(&mut [0; 4])), Cow::Borrowed(_));
+    let is_seen =
+        |c: &char| c.is_whitespace() || matches!(visible(c.encode_utf8(&mut [0; 4])), Cow::Borrowed(_));
     let seen: String = key.chars().filter(is_seen).collect();
     seen.split_whitespace().next_back().unwrap_or_default().to_uppercase()
 }

@@ -70,7 +70,8 @@ impl Plan {
         if !claim.is_of_cutproof() {
             return Plan::Each(&DEBEZIUM);
         }
-        let mut keys: Vec<&str> = claim.names().filter_map(|name| name.value.strip_prefix("apply_")).collect();
+        let mut keys: Vec<&str> =
+            claim.names().filter_map(|name| name.value.strip_prefix("apply_")).collect();
         for (key, file) in [("trading_core", "TRADING_CORE_FILE"), ("ops_audit", "OPS_AUDIT_FILE")] {
             let given = claim.entry(file).is_some_and(|entry| !entry.value.is_empty());
             if given && !keys.contains(&key) {

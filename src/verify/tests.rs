@@ -403,7 +403,8 @@ fn keys_that_differ_in_white_space_only_are_the_same() {
 
 #[test]
 fn a_step_whose_number_nobody_reads_alike_is_refused() {
-    for line in ["STEP_１１_STATUS=failed", "STEP_+1_STATUS=failed", "STEP_1.0_NAME=x", "STEP__EXIT_CODE=1"] {
+    for line in ["STEP_１１_STATUS=failed", "STEP_+1_STATUS=failed", "STEP_1.0_NAME=x", "STEP__EXIT_CODE=1"]
+    {
         success().with_line(Cutover, line).expect(&rules(Mode::Cutover), &[C::BadStepNumber]);
     }
 }
@@ -825,7 +826,8 @@ fn contradicting(key: &str, value: &str) -> Vec<String> {
 /// Keys of both files with the index of the file.
 fn keys(pair: &Pair) -> Vec<(Which, String, String)> {
     let of = |which, text: &str| {
-        let owned = |entry: &crate::evidence::Entry<'_>| (which, entry.key.to_string(), entry.value.to_string());
+        let owned =
+            |entry: &crate::evidence::Entry<'_>| (which, entry.key.to_string(), entry.value.to_string());
         Env::parse(text).entries().iter().map(owned).collect::<Vec<_>>()
     };
     [of(Cutover, &pair.cutover), of(Rollback, &pair.rollback)].concat()

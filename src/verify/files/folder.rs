@@ -132,13 +132,16 @@ fn read_one(path: &Path) -> Option<Result<Text, (Kind, FileFault)>> {
 /// The two files of a cutover as a pair, where there is one of each; others each on its own.
 fn switches(mut files: Vec<Text>, asked: &Asked) -> Vec<Judged> {
     let of = |which: Which| move |file: &&Text| file.kind == Kind::Env(which);
-    let one_each = [Which::Cutover, Which::Rollback].iter().all(|which| files.iter().filter(of(*which)).count() == 1);
+    let one_each =
+        [Which::Cutover, Which::Rollback].iter().all(|which| files.iter().filter(of(*which)).count() == 1);
     if !one_each {
-        let alone = |file: &Text| of_text(&file.path, &shown_path(&file.path), &file.text, Trust::Found, asked);
+        let alone =
+            |file: &Text| of_text(&file.path, &shown_path(&file.path), &file.text, Trust::Found, asked);
         return files.iter().map(alone).collect();
     }
     files.sort_by_key(|file| file.kind == Kind::Env(Which::Rollback));
-    let mut sources = files.into_iter().map(|file| Source { path: shown_path(&file.path), text: Ok(file.text) });
+    let mut sources =
+        files.into_iter().map(|file| Source { path: shown_path(&file.path), text: Ok(file.text) });
     match (sources.next(), sources.next()) {
         (Some(cutover), Some(rollback)) => vec![pair(&cutover, &rollback, asked)],
         _ => Vec::new(),
@@ -146,7 +149,11 @@ fn switches(mut files: Vec<Text>, asked: &Asked) -> Vec<Judged> {
 }
 
 fn pair(cutover: &Source, rollback: &Source, asked: &Asked) -> Judged {
-    let run = cutover.text.as_deref().ok().and_then(|text| Env::parse(text).get("CUTPROOF_RUN_ID").and_then(run_id));
+    let run = cutover
+        .text
+        .as_deref()
+        .ok()
+        .and_then(|text| Env::parse(text).get("CUTPROOF_RUN_ID").and_then(run_id));
     let verified = verify(cutover, rollback, &asked.rules());
     Judged {
         kind: "cutover and rollback",

@@ -270,7 +270,8 @@ impl<'t> Report<'t> {
                     self.last = self.last.max(Some(ended));
                 }
                 None => {
-                    let at = Place::nowhere(OF, format!("timestamp of {}", quoted(&said.name))).line(said.line);
+                    let at =
+                        Place::nowhere(OF, format!("timestamp of {}", quoted(&said.name))).line(said.line);
                     found.refuse(Code::BadTime, at, "a time such as 2026-02-12T04:00:00Z", quoted(text));
                 }
             }
@@ -314,7 +315,12 @@ impl<'t> Report<'t> {
         let line = self.line();
         let at = |what: &str| Place::nowhere(OF, format!("{what} of {}", quoted(&self.case.name))).line(line);
         if let Some(kind) = attributes.get("type").filter(|kind| TYPES_OF_GITLAB.contains(kind)) {
-            found.warn(Code::JunitDialect, at("type"), "none that GitLab takes for another thing", quoted(kind));
+            found.warn(
+                Code::JunitDialect,
+                at("type"),
+                "none that GitLab takes for another thing",
+                quoted(kind),
+            );
         }
         if self.case.message.chars().nth(MESSAGE).is_some() {
             found.warn(Code::JunitDialect, at("message"), format!("at most {MESSAGE} characters"), "more");
@@ -335,7 +341,8 @@ impl<'t> Report<'t> {
         let case = std::mem::take(&mut self.case);
         let at = || Place::nowhere(OF, quoted(&case.name)).line(case.line);
         let has = |word: &str| u64::from(case.results.contains(&word));
-        let counts = Counts { tests: 1, failures: has("failure"), errors: has("error"), skipped: has("skipped") };
+        let counts =
+            Counts { tests: 1, failures: has("failure"), errors: has("error"), skipped: has("skipped") };
         self.suite.seen.add(counts);
         if case.results.len() > 1 {
             let seen = case.results.join(" and ");

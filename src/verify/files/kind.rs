@@ -33,7 +33,9 @@ impl Kind {
         let start = text.trim_start_matches('\u{feff}').trim_start();
         match start.as_bytes().first()? {
             b'{' => of_json(text),
-            b'<' => ["<testsuites", "<testsuite"].iter().any(|tag| start.contains(tag)).then_some(Kind::Junit),
+            b'<' => {
+                ["<testsuites", "<testsuite"].iter().any(|tag| start.contains(tag)).then_some(Kind::Junit)
+            }
             _ if start.starts_with("tick,at_utc,") => Some(Kind::Series),
             _ => of_env(text),
         }
@@ -72,7 +74,8 @@ fn of_json(text: &str) -> Option<Kind> {
             () => None,
         };
     };
-    let is = |of: &json::Node<'_>, key: &str, word: &str| of.get(key).and_then(json::Node::text) == Some(word);
+    let is =
+        |of: &json::Node<'_>, key: &str, word: &str| of.get(key).and_then(json::Node::text) == Some(word);
     let of_type = node.get("metadata").is_some_and(|metadata| is(metadata, "evidence_type", "ctp_readiness"));
     match () {
         () if of_type || is(&node, "projection", "ctp_readiness") || node.get("slis").is_some() => {
@@ -86,7 +89,8 @@ fn of_json(text: &str) -> Option<Kind> {
 /// The kind of which it has most keys.
 fn of_env(text: &str) -> Option<Kind> {
     let env = Env::parse(text);
-    let count = |which: Which| env.entries().iter().filter(|entry| entry.key.starts_with(which.prefix())).count();
+    let count =
+        |which: Which| env.entries().iter().filter(|entry| entry.key.starts_with(which.prefix())).count();
     let counted = Which::ALL.map(|which| (count(which), which));
     let (most, which) = counted.into_iter().rev().max_by_key(|(count, _)| *count)?;
     (most > 0).then_some(Kind::Env(which))

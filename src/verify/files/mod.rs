@@ -160,7 +160,9 @@ fn tell_no_run_id(evidence: Evidence, subject: &str, found: &mut Findings) {
 
 /// A file that was completed before this time.
 fn tell_older(at: Place, completed: Stamp, asked: &Asked, found: &mut Findings) {
-    if let Some(since) = asked.since.filter(|since| completed.millis() < since.millis().div_euclid(1000) * 1000) {
+    if let Some(since) =
+        asked.since.filter(|since| completed.millis() < since.millis().div_euclid(1000) * 1000)
+    {
         let expected = format!("at or after {} (--since)", since.to_seconds());
         found.warn(Code::OlderThanSince, at, expected, completed.to_seconds());
     }

@@ -51,7 +51,12 @@ fn success_of_its_own(claim: &Claim<'_>, rules: &Rules, found: &mut Findings) {
     let of_rollback = claim.duration.filter(|_| claim.which == Which::Rollback);
     if let Some(duration) = of_rollback.filter(|duration| duration.value > limit.duration) {
         let expected = format!("at most {} (--max-rollback-seconds)", limit.text);
-        found.refuse(Code::RollbackOverLimit, claim.at(duration.entry), expected, quoted(&duration.entry.value));
+        found.refuse(
+            Code::RollbackOverLimit,
+            claim.at(duration.entry),
+            expected,
+            quoted(&duration.entry.value),
+        );
     }
 }
 
@@ -78,10 +83,12 @@ fn run_of_cutproof(claim: &Claim<'_>, found: &mut Findings) {
     }
     let (Some(started), Some(completed)) = (claim.started, claim.completed) else { return };
     let between = completed.value.saturating_sub(started.value);
-    let (sum, longest) = (claim.steps_duration(), u64::try_from(between).map(|between| between.saturating_add(1)));
+    let (sum, longest) =
+        (claim.steps_duration(), u64::try_from(between).map(|between| between.saturating_add(1)));
     // Both times are cut to the second.
     if claim.which != Which::Bootstrap && longest.is_ok_and(|longest| sum > Duration::from_secs(longest)) {
-        let expected = format!("{:.3} s behind the start or later: so long the steps took", sum.as_secs_f64());
+        let expected =
+            format!("{:.3} s behind the start or later: so long the steps took", sum.as_secs_f64());
         let seen = &*completed.entry.value;
         found.refuse(Code::StepsLongerThanTotal, claim.at(completed.entry), expected, seen);
     }

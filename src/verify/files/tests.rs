@@ -75,7 +75,9 @@ fn older(prefix: &str, settings: &[(&str, &str)], steps: &[&str]) -> String {
     }
     text += &format!("{prefix}_TOTAL_STEPS={}\n", steps.len());
     for (n, name) in (1..).zip(steps) {
-        text += &format!("STEP_{n}_NAME={name}\nSTEP_{n}_STATUS=ok\nSTEP_{n}_DURATION_MS=12\nSTEP_{n}_COMMAND=x\n");
+        text += &format!(
+            "STEP_{n}_NAME={name}\nSTEP_{n}_STATUS=ok\nSTEP_{n}_DURATION_MS=12\nSTEP_{n}_COMMAND=x\n"
+        );
     }
     text
 }
@@ -128,7 +130,8 @@ fn bootstrap(action: &str, steps: &[&str]) -> String {
 }
 
 const TIMESCALE: [&str; 3] = ["wait_ready", "apply_schema", "verify_schema"];
-const DEBEZIUM: [&str; 4] = ["apply_trading_core", "verify_trading_core", "apply_ops_audit", "verify_ops_audit"];
+const DEBEZIUM: [&str; 4] =
+    ["apply_trading_core", "verify_trading_core", "apply_ops_audit", "verify_ops_audit"];
 const CLICKHOUSE: [&str; 3] = ["verify_clickhouse", "apply_010_a.sql", "apply_020_b.sql"];
 const BOOTSTRAP: [&str; 6] = [
     "compose_up",
@@ -265,7 +268,9 @@ fn readiness() -> Value {
 fn older_readiness() -> Value {
     let mut file = readiness();
     let map = file.as_object_mut().unwrap();
-    map.retain(|key, _| ["generated_ts_ns", "scope", "overall_healthy", "metadata", "slis"].contains(&key.as_str()));
+    map.retain(|key, _| {
+        ["generated_ts_ns", "scope", "overall_healthy", "metadata", "slis"].contains(&key.as_str())
+    });
     for sli in map["slis"].as_array_mut().unwrap() {
         let added = ["origin", "samples", "gate", "measured"];
         sli.as_object_mut().unwrap().retain(|key, _| !added.contains(&key.as_str()));
@@ -422,7 +427,12 @@ fn a_report_counts_its_cases() {
     expect_junit("time=\"0.5\"", "time=\"NaN\"", &[C::BadNumber], &[]);
     expect_junit("timestamp=\"2026", "timestamp=\"x\" y=\"2026", &[C::BadTime], &[]);
     expect_junit("desk infra", "desk infra (dry run)", &[C::DryRun], &[]);
-    expect_junit("classname=\"cutproof.desk.infra\" file", "classname=\"a::b\" file", &[], &[C::JunitDialect]);
+    expect_junit(
+        "classname=\"cutproof.desk.infra\" file",
+        "classname=\"a::b\" file",
+        &[],
+        &[C::JunitDialect],
+    );
 }
 
 #[test]
@@ -432,7 +442,8 @@ fn a_case_that_is_red_is_refused_unless_its_gate_is_not_required() {
         let text = JUNIT.replacen("file=\"gates/desk.toml\"/>\n<testcase name=\"b\"", &case, 1);
         text.replace("failures=\"0\"", "failures=\"1\"")
     };
-    let failure = |message: &str| format!("<failure type=\"GateFailed\" message=\"{message}\">{message}</failure>");
+    let failure =
+        |message: &str| format!("<failure type=\"GateFailed\" message=\"{message}\">{message}</failure>");
     expect("j.xml", &red(&failure("lag")), &[C::CaseNotPassed], &[C::NoRunId]);
     expect("j.xml", &red(&failure("not required: lag")), &[], &[C::NoRunId, C::CaseNotPassed]);
     let strange = red(&failure("not required: lag")).replace("package=\"cutproof\"", "");
@@ -445,7 +456,8 @@ fn a_case_that_is_red_is_refused_unless_its_gate_is_not_required() {
 fn a_report_in_which_nothing_was_run_is_refused() {
     expect("j.xml", "<testsuites></testsuites>", &[C::NoCases], &[C::NoRunId]);
     expect("j.xml", "<testsuite name=\"a\" tests=\"0\"/>", &[C::NoCases], &[C::NoRunId]);
-    let skipped = r#"<testsuite name="a"><testcase name="c" classname="d"><skipped>x</skipped></testcase></testsuite>"#;
+    let skipped =
+        r#"<testsuite name="a"><testcase name="c" classname="d"><skipped>x</skipped></testcase></testsuite>"#;
     expect("j.xml", skipped, &[C::NoCases], &[C::NoRunId]);
 }
 
@@ -504,7 +516,11 @@ fn a_watch_is_judged_again_by_its_samples() {
     expect_watch(&csv, &change(&json, "\"successful\": ", "\"successful\": 1"), &[C::VerdictAgainstSeries]);
     let failed = change(&json, "\"verdict\": \"passed\"", "\"verdict\": \"failed\"");
     expect_watch(&csv, &failed, &[C::VerdictAgainstSeries, C::WatchNotPassed]);
-    expect_watch(&csv, &change(&json, "\"run\":", "\"run\": \"x\", \"run\":"), &[C::DuplicateKey, C::Malformed]);
+    expect_watch(
+        &csv,
+        &change(&json, "\"run\":", "\"run\": \"x\", \"run\":"),
+        &[C::DuplicateKey, C::Malformed],
+    );
     expect_watch(&change(&csv, "elapsed_ms", "elapsed"), &json, &[C::Malformed]);
     expect_watch(&csv, &json[..json.len() - 3], &[C::Malformed]);
 }
@@ -557,7 +573,11 @@ fn every_file_of_every_sample_that_passed_is_accepted() {
                 C::NotSuccessful,
             ];
             let refused = of(&judged, Severity::Error);
-            assert!(refused.iter().all(|code| says_so.contains(code)), "{name} {file}: {:#?}", judged.findings);
+            assert!(
+                refused.iter().all(|code| says_so.contains(code)),
+                "{name} {file}: {:#?}",
+                judged.findings
+            );
         }
     }
     assert!(passed > 8, "{passed}");
@@ -582,7 +602,8 @@ fn a_folder_is_all_of_its_files_and_the_outputs_that_are_missing() {
     let kinds: Vec<_> = all.iter().map(|judged| judged.kind).collect();
     assert_eq!(kinds, ["readiness", "kafka-init", "watch", "cutover and rollback", "folder"]);
     assert!(all.iter().all(|judged| judged.class().is_none()), "{all:#?}");
-    let missing = |judged: &Judged| judged.findings.iter().map(|finding| finding.evidence).collect::<Vec<_>>();
+    let missing =
+        |judged: &Judged| judged.findings.iter().map(|finding| finding.evidence).collect::<Vec<_>>();
     let outputs = [Evidence::Bootstrap, Evidence::ClickhouseInit, Evidence::DebeziumInit];
     assert!(outputs.iter().all(|output| missing(&all[4]).contains(output)), "{:#?}", all[4]);
     let whole = judge_as(dir.path(), &Asked { whole: true, ..Asked::default() });

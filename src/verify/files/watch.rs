@@ -35,10 +35,11 @@ pub(super) fn judge(
             return None;
         }
     };
-    let (series, plan) = if kind == Kind::Series { (text, &*other) } else { (&*other, text) };
-    let [series_path, plan_path] =
-        [path.with_extension("csv"), path.with_extension("json")].map(|path| path.display().to_string());
-    let watch = Watch { series, plan, series_path, plan_path };
+    let [this, beside] = [path, &beside].map(|path| path.display().to_string());
+    let watch = match kind {
+        Kind::Series => Watch { series: text, plan: &other, series_path: this, plan_path: beside },
+        _ => Watch { series: &other, plan: text, series_path: beside, plan_path: this },
+    };
     watch.judge(asked, found)
 }
 
@@ -118,7 +119,12 @@ impl Watch<'_> {
             }
             other => {
                 let at = self.at_plan("the file", None);
-                found.refuse(Code::Malformed, at, "the plan and verdict of a watch", quoted(&other.to_string()));
+                found.refuse(
+                    Code::Malformed,
+                    at,
+                    "the plan and verdict of a watch",
+                    quoted(&other.to_string()),
+                );
             }
         }
     }
@@ -130,7 +136,12 @@ impl Watch<'_> {
             Ok(judged) => judged,
             Err(bad) => {
                 let expected = "a plan by which samples can be judged";
-                found.refuse(Code::WatchNotJudgeable, self.at_plan("plan", file.get("plan")), expected, bad.0);
+                found.refuse(
+                    Code::WatchNotJudgeable,
+                    self.at_plan("plan", file.get("plan")),
+                    expected,
+                    bad.0,
+                );
                 return;
             }
         };
