@@ -205,7 +205,7 @@ pub fn find(name: &str) -> Result<&'static Fault, String> {
 mod tests {
     use super::*;
 
-    fn files(cutover: [&str; 3], rollback: [&str; 3]) -> (Env, Env) {
+    fn files(cutover: [&str; 3], rollback: [&str; 3]) -> (Env<'static>, Env<'static>) {
         let mut env = (Env::new(), Env::new());
         for (key, value) in ["SUCCESS", "FAILED_STEP", "TRIGGERED_ROLLBACK"].iter().zip(cutover) {
             env.0.set(format!("CUTOVER_{key}"), value);

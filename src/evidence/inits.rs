@@ -75,7 +75,7 @@ pub(super) fn documents(run: &RunView<'_>) -> Vec<Document> {
 
 impl Init {
     /// The file of a gate of this kind.
-    fn env(&self, run: &RunView<'_>, gate: &GateView<'_>) -> Env {
+    fn env(&self, run: &RunView<'_>, gate: &GateView<'_>) -> Env<'static> {
         let listing = Listing::of_gate(run, gate, &(self.first)(&gate.gate.with));
         let key = |name: &str| format!("{}_{name}", self.prefix);
         let mut env = Env::new();

@@ -32,7 +32,7 @@ pub fn documents(run: &RunView<'_>) -> Vec<Document> {
     cutover.into_iter().chain([document(ROLLBACK_FILE, rollback(run, switch))]).collect()
 }
 
-fn cutover(run: &RunView<'_>, switch: &SwitchView<'_>, plan: &CutoverPlan) -> Env {
+fn cutover(run: &RunView<'_>, switch: &SwitchView<'_>, plan: &CutoverPlan) -> Env<'static> {
     let claim = Claim::of_cutover(run, switch);
     let listing = listing(&switch.cutover);
     let times = Times::of(run, &switch.cutover, switch.rollback.began);
@@ -65,7 +65,7 @@ fn cutover(run: &RunView<'_>, switch: &SwitchView<'_>, plan: &CutoverPlan) -> En
     env
 }
 
-fn rollback(run: &RunView<'_>, switch: &SwitchView<'_>) -> Env {
+fn rollback(run: &RunView<'_>, switch: &SwitchView<'_>) -> Env<'static> {
     let plan = &switch.plan.rollback;
     let (triggered, finished) = (switch.triggered(), run.ended.is_some());
     let claim = Claim::of_rollback(run, switch);

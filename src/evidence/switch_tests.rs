@@ -10,12 +10,12 @@ use crate::model::switch::{Sequence, Stage};
 use crate::model::{Event, Stamp, Verdict};
 
 /// The cutover's file, where there is one, and the rollback's.
-pub(super) fn files(records: &Records) -> (Option<Env>, Env) {
+pub(super) fn files(records: &Records) -> (Option<Env<'static>>, Env<'static>) {
     let view = RunView::of(records).unwrap();
     let mut files = [None, None];
     for document in switch_documents(&view) {
         let place = usize::from(document.name == ROLLBACK_FILE);
-        files[place] = Some(Env::parse(&String::from_utf8(document.bytes).unwrap()));
+        files[place] = Some(Env::parse(&String::from_utf8(document.bytes).unwrap()).into_owned());
     }
     let [cutover, rollback] = files;
     (cutover, rollback.unwrap())
@@ -113,7 +113,7 @@ fn of_file(env: &Env, prefix: &str, plan: &[&str], words: &[&str], found: &mut V
             found.push(format!("{prefix}: {what}\n{env}"));
         }
     };
-    check(env.shadowed().next().is_none() && env.stray().is_empty(), "a key twice, or a line without one");
+    check(env.doubled().is_empty() && env.stray().is_empty(), "a key twice, or a line without one");
     let (success, failed, dry) = (of("SUCCESS") == "true", of("FAILED_STEP"), of("DRY_RUN") == "1");
     check(["true", "false"].contains(&of("SUCCESS")) && ["0", "1"].contains(&of("DRY_RUN")), "a boolean");
     check(success == failed.is_empty(), "success against FAILED_STEP");

@@ -7,14 +7,14 @@ use crate::model::event::StepStatus;
 use crate::model::{Event, ServiceKind, Verdict};
 use serde_json::json;
 
-fn document(records: &Records, name: &str) -> Option<Env> {
+fn document(records: &Records, name: &str) -> Option<Env<'static>> {
     let view = RunView::of(records).unwrap();
     let documents = documents(&view).unwrap();
     let document = documents.into_iter().find(|document| document.name == name)?;
-    Some(Env::parse(&String::from_utf8(document.bytes).unwrap()))
+    Some(Env::parse(&String::from_utf8(document.bytes).unwrap()).into_owned())
 }
 
-fn kafka_file(sample: &Sample) -> Env {
+fn kafka_file(sample: &Sample) -> Env<'static> {
     document(&sample.records(), "kafka_topic_init_result.env").unwrap()
 }
 
@@ -373,7 +373,7 @@ fn bootstrap() -> Sample {
     sample
 }
 
-fn bootstrap_file(sample: &Sample) -> Option<Env> {
+fn bootstrap_file(sample: &Sample) -> Option<Env<'static>> {
     document(&sample.records(), "single_host_bootstrap_result.env")
 }
 

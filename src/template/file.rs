@@ -17,8 +17,8 @@ pub enum FileFault {
     NotFound,
     #[error("is {0}, not a file")]
     NotAFile(&'static str),
-    #[error("is larger than 1 MiB")]
-    TooLarge,
+    #[error("is larger than {} MiB", most >> 20)]
+    TooLarge { most: u64 },
     #[error("is not UTF-8 (line {line})")]
     NotUtf8 { line: usize },
     #[error("cannot be read: {0}")]
@@ -38,23 +38,34 @@ impl From<io::Error> for FileFault {
 /// before it is opened (opening some devices acts on them), and again once it is open, in case it was
 /// swapped in between; the open itself does not block.
 pub fn read_text(path: &Path) -> Result<String, FileFault> {
-    regular(&std::fs::metadata(path)?)?;
-    text(open(path)?)
+    read_text_within(path, LARGEST)
 }
 
-fn open(path: &Path) -> Result<File, FileFault> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+/// The same with another limit, in bytes.
+pub fn read_text_within(path: &Path, most: u64) -> Result<String, FileFault> {
+    regular(&std::fs::metadata(path)?, most)?;
+    text(open(path, OFlags::empty(), most)?, most)
+}
+
+/// The same of a file whose name nobody vouches for: a symbolic link in its place is refused.
+pub fn read_unlinked(path: &Path, most: u64) -> Result<String, FileFault> {
+    regular(&std::fs::symlink_metadata(path)?, most)?;
+    text(open(path, OFlags::NOFOLLOW, most)?, most)
+}
+
+fn open(path: &Path, more: OFlags, most: u64) -> Result<File, FileFault> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | more;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
-    regular(&file.metadata()?)?;
+    regular(&file.metadata()?, most)?;
     Ok(file)
 }
 
 /// Reads to the end or the limit, whatever length the file was said to have.
-fn text(file: impl Read) -> Result<String, FileFault> {
+fn text(file: impl Read, most: u64) -> Result<String, FileFault> {
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(FileFault::TooLarge);
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(FileFault::TooLarge { most });
     }
     String::from_utf8(bytes).map_err(|fault| {
         let good = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
@@ -62,11 +73,12 @@ fn text(file: impl Read) -> Result<String, FileFault> {
     })
 }
 
-fn regular(metadata: &Metadata) -> Result<(), FileFault> {
+fn regular(metadata: &Metadata, most: u64) -> Result<(), FileFault> {
     let kind = metadata.file_type();
     let is = match () {
-        () if kind.is_file() && metadata.len() > LARGEST => return Err(FileFault::TooLarge),
+        () if kind.is_file() && metadata.len() > most => return Err(FileFault::TooLarge { most }),
         () if kind.is_file() => return Ok(()),
+        () if kind.is_symlink() => "a symbolic link",
         () if kind.is_dir() => "a folder",
         () if kind.is_fifo() => "a FIFO",
         () if kind.is_socket() => "a socket",
@@ -86,14 +98,26 @@ mod tests {
         let fifo = dir.path().join("fifo");
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
         let (send, receive) = std::sync::mpsc::channel();
-        std::thread::spawn(move || send.send(open(&fifo).unwrap_err().to_string()));
+        std::thread::spawn(move || send.send(open(&fifo, OFlags::empty(), LARGEST).unwrap_err().to_string()));
         let told = receive.recv_timeout(std::time::Duration::from_secs(30)).expect("opening a FIFO blocked");
         assert_eq!(told, "is a FIFO, not a file");
     }
 
     #[test]
     fn a_file_that_grows_while_it_is_read_is_cut_off() {
-        assert!(matches!(text(io::repeat(b'#')), Err(FileFault::TooLarge)));
-        assert!(text(io::repeat(b'#').take(LARGEST)).is_ok());
+        assert!(matches!(text(io::repeat(b'#'), LARGEST), Err(FileFault::TooLarge { .. })));
+        assert!(text(io::repeat(b'#').take(LARGEST), LARGEST).is_ok());
+    }
+
+    #[test]
+    fn a_link_is_followed_only_where_a_person_named_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        std::fs::write(&file, "A=1\n").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(read_text(&link).unwrap(), "A=1\n");
+        let told = read_unlinked(&link, LARGEST).unwrap_err().to_string();
+        assert_eq!(told, "is a symbolic link, not a file");
+        assert_eq!(read_unlinked(&file, LARGEST).unwrap(), "A=1\n");
     }
 }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use error::TemplateError;
-pub use file::{FileFault, LARGEST, read_text};
+pub use file::{FileFault, LARGEST, read_text, read_text_within, read_unlinked};
 pub use lines::{Entry, LineFault, entries};
 pub use typed::{Cutover, Rollback, Timespan, Window};
 

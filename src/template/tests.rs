@@ -308,7 +308,10 @@ fn a_file_is_read_up_to_the_limit() {
     std::fs::write(&path, comment(LARGEST)).unwrap();
     assert!(Cutover::read(&path).is_ok());
     std::fs::write(&path, comment(LARGEST + 1)).unwrap();
-    assert!(matches!(Cutover::read(&path), Err(TemplateError::File { fault: FileFault::TooLarge, .. })));
+    assert!(matches!(
+        Cutover::read(&path),
+        Err(TemplateError::File { fault: FileFault::TooLarge { .. }, .. })
+    ));
 }
 
 proptest! {

@@ -137,10 +137,16 @@ codes! {
         EmptyKey = "empty-key",
         /// A key that is there more than once.
         DuplicateKey = "duplicate-key",
+        /// A key that reads as another one.
+        LookAlikeKey = "look-alike-key",
         /// A line without `=` (warning).
         LineWithoutKey = "line-without-key",
         /// The last line has no end: the file may be cut off (warning).
         NoFinalNewline = "no-final-newline",
+        /// A file of which nothing says what it is.
+        UnknownEvidence = "unknown-evidence",
+        /// Not well-formed JSON, XML or CSV.
+        Malformed = "malformed",
     }
     Run {
         /// Success false and no time of completion.
@@ -149,6 +155,8 @@ codes! {
         RunInterrupted = "run-interrupted",
         /// A dry run; at contract level a warning.
         DryRun = "dry-run",
+        /// A run of a part of the gates (warning).
+        PartialRun = "partial-run",
         /// No CUTPROOF_RUN_ID (warning).
         NoRunId = "no-run-id",
         /// Completed before --since (warning).
@@ -169,6 +177,12 @@ codes! {
         RollbackOverLimit = "rollback-over-limit",
         /// Something stands against the run: a gate, a step, a service level, its watch.
         RunNotPassed = "run-not-passed",
+        /// An init or a bootstrap did not succeed.
+        NotSuccessful = "not-successful",
+        /// A readiness that is not healthy.
+        Unhealthy = "unhealthy",
+        /// A case of a JUnit report that did not pass; a warning where its gate is not required.
+        CaseNotPassed = "case-not-passed",
     }
     Values {
         /// A required key that is not there.
@@ -183,6 +197,8 @@ codes! {
         BadTime = "bad-time",
         /// A step's status that there is none of.
         BadStatus = "bad-status",
+        /// A value that is none of those that it may be, or of another type.
+        BadValue = "bad-value",
         /// A version of the projection that this cutproof does not know.
         UnknownProjection = "unknown-projection",
     }
@@ -225,6 +241,18 @@ codes! {
         FailedStepNotNamed = "failed-step-not-named",
         /// FAILED_STEP is preflight, and there are steps.
         PreflightWithSteps = "preflight-with-steps",
+        /// TOPIC_COUNT against TOPICS, or a topic twice.
+        CountAgainstList = "count-against-list",
+        /// What a JUnit report counts against its cases.
+        CountAgainstCases = "count-against-cases",
+        /// A JUnit report without a case.
+        NoCases = "no-cases",
+        /// Two cases of one name.
+        CaseTwice = "case-twice",
+        /// A case with more than one result.
+        CaseContradicts = "case-contradicts",
+        /// What readers of JUnit reports drop or refuse (warning).
+        JunitDialect = "junit-dialect",
     }
     Times {
         /// Completed before it started.
@@ -347,6 +375,40 @@ codes! {
         SignatureForeign = "signature-foreign",
         /// A second signature of a key (warning).
         SignatureAgain = "signature-again",
+    }
+    Levels {
+        /// One of the ten service levels is not there.
+        LevelMissing = "level-missing",
+        /// A service level that is there more than once.
+        LevelTwice = "level-twice",
+        /// A service level that is none of the ten.
+        LevelUnknown = "level-unknown",
+        /// Another unit than the level's.
+        LevelUnit = "level-unit",
+        /// A value or a target that there can't be in its unit.
+        LevelOutOfRange = "level-out-of-range",
+        /// A target that is easier to meet than the contract's (warning).
+        LooserTarget = "looser-target",
+        /// Healthy against value and target.
+        HealthAgainstValue = "health-against-value",
+        /// A value that nobody measured, where only measured ones count.
+        NotMeasured = "not-measured",
+        /// A level that does not say where its value comes from (warning).
+        NoOrigin = "no-origin",
+        /// overall_healthy against the service levels.
+        OverallAgainstLevels = "overall-against-levels",
+    }
+    Watch {
+        /// watch.csv has other samples than watch.json says.
+        SeriesCount = "series-count",
+        /// The verdict is not the one that the samples give.
+        VerdictAgainstSeries = "verdict-against-series",
+        /// A plan by which nothing can be judged.
+        WatchNotJudgeable = "watch-not-judgeable",
+        /// How much shorter the watch was than planned, against the plan.
+        CompressionAgainstPlan = "compression-against-plan",
+        /// The watch did not pass.
+        WatchNotPassed = "watch-not-passed",
     }
 }
 

@@ -9,30 +9,67 @@ pub const MOST_OF_A_CODE: usize = 100;
 /// So many characters of a value are told.
 const LONGEST: usize = 120;
 
-/// Which of the two files.
+/// Which `KEY=VALUE` file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Which {
     /// Of the cutover.
     Cutover,
     /// Of the rollback.
     Rollback,
+    /// Of the Kafka topics' init.
+    Kafka,
+    /// Of the ClickHouse schema's init.
+    Clickhouse,
+    /// Of the TimescaleDB schema's init.
+    Timescale,
+    /// Of the Debezium connectors' init.
+    Debezium,
+    /// Of the bootstrap.
+    Bootstrap,
 }
 
 impl Which {
+    /// All of them.
+    pub const ALL: [Which; 7] = [
+        Which::Cutover,
+        Which::Rollback,
+        Which::Kafka,
+        Which::Clickhouse,
+        Which::Timescale,
+        Which::Debezium,
+        Which::Bootstrap,
+    ];
+
     /// What the names of its keys begin with.
     pub fn prefix(self) -> &'static str {
         match self {
             Which::Cutover => "CUTOVER_",
             Which::Rollback => "ROLLBACK_",
+            Which::Kafka => "KAFKA_TOPIC_INIT_",
+            Which::Clickhouse => "CLICKHOUSE_SCHEMA_INIT_",
+            Which::Timescale => "TIMESCALE_SCHEMA_INIT_",
+            Which::Debezium => "DEBEZIUM_CONNECTOR_INIT_",
+            Which::Bootstrap => "PRODLIKE_",
         }
     }
 
     /// Its name in reports.
     pub fn as_str(self) -> &'static str {
+        Evidence::from(self).as_str()
+    }
+
+    /// The key by which it says whether a rollback was triggered.
+    pub(super) fn trigger(self) -> Option<&'static str> {
         match self {
-            Which::Cutover => "cutover",
-            Which::Rollback => "rollback",
+            Which::Cutover => Some("TRIGGERED_ROLLBACK"),
+            Which::Rollback => Some("TRIGGERED"),
+            _ => None,
         }
+    }
+
+    /// Whether it has times of its own; of the others cutproof says those of its run.
+    pub(super) fn has_times(self) -> bool {
+        self.trigger().is_some()
     }
 }
 
@@ -41,6 +78,11 @@ impl From<Which> for Evidence {
         match which {
             Which::Cutover => Evidence::Cutover,
             Which::Rollback => Evidence::Rollback,
+            Which::Kafka => Evidence::KafkaInit,
+            Which::Clickhouse => Evidence::ClickhouseInit,
+            Which::Timescale => Evidence::TimescaleInit,
+            Which::Debezium => Evidence::DebeziumInit,
+            Which::Bootstrap => Evidence::Bootstrap,
         }
     }
 }
@@ -178,7 +220,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Where an entry stands.
-    pub fn of(evidence: impl Into<Evidence>, entry: &Entry) -> Place {
+    pub fn of(evidence: impl Into<Evidence>, entry: &Entry<'_>) -> Place {
         Place { evidence: evidence.into(), file: None, line: Some(entry.line), subject: cut(&entry.key) }
     }
 

@@ -11,11 +11,15 @@ use crate::evidence::Entry;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Text,
+    /// Any text, or none: a setting as it was recorded.
+    Setting,
     /// May be empty.
     FailedStep,
     Flag,
     Boolean,
     Whole,
+    /// A whole number, or nothing where it is not known.
+    WholeOrNothing,
     Decimal,
     Time,
     Status,
@@ -23,10 +27,10 @@ enum Form {
 }
 
 /// A required key behind the prefix of its file, or behind a step's number.
-struct Key {
+pub(super) struct Key {
     name: &'static str,
     form: Form,
-    /// Whether the runbook's verifier required it too.
+    /// Whether the runbook's verifier required it too. It read no files but the two of a cutover.
     contract: bool,
 }
 
@@ -69,6 +73,87 @@ const ROLLBACK: [Key; 12] = [
     strict("COMPLETED_UTC", Form::Time),
 ];
 
+const KAFKA: [Key; 14] = [
+    strict("DRY_RUN", Form::Flag),
+    strict("SUCCESS", Form::Boolean),
+    strict("FAILED_STEP", Form::FailedStep),
+    strict("COMPOSE_FILE", Form::Setting),
+    strict("PROJECT_NAME", Form::Setting),
+    strict("ENV_FILE", Form::Setting),
+    strict("SERVICE", Form::Setting),
+    strict("BOOTSTRAP_SERVER", Form::Setting),
+    strict("TOPIC", Form::Setting),
+    strict("TOPICS", Form::Text),
+    strict("TOPIC_COUNT", Form::Whole),
+    strict("PARTITIONS", Form::WholeOrNothing),
+    strict("REPLICATION_FACTOR", Form::WholeOrNothing),
+    strict("TOTAL_STEPS", Form::Whole),
+];
+
+const CLICKHOUSE: [Key; 10] = [
+    strict("DRY_RUN", Form::Flag),
+    strict("SUCCESS", Form::Boolean),
+    strict("FAILED_STEP", Form::FailedStep),
+    strict("COMPOSE_FILE", Form::Setting),
+    strict("PROJECT_NAME", Form::Setting),
+    strict("ENV_FILE", Form::Setting),
+    strict("SCHEMA_DIR", Form::Setting),
+    strict("SERVICE", Form::Setting),
+    strict("DB", Form::Setting),
+    strict("TOTAL_STEPS", Form::Whole),
+];
+
+const TIMESCALE: [Key; 14] = [
+    strict("DRY_RUN", Form::Flag),
+    strict("SUCCESS", Form::Boolean),
+    strict("FAILED_STEP", Form::FailedStep),
+    strict("COMPOSE_FILE", Form::Setting),
+    strict("PROJECT_NAME", Form::Setting),
+    strict("ENV_FILE", Form::Setting),
+    strict("SCHEMA_FILE", Form::Setting),
+    strict("SCHEMA_DIR", Form::Setting),
+    strict("SCHEMA_FILE_COUNT", Form::WholeOrNothing),
+    strict("EXPECTED_TABLE_COUNT", Form::WholeOrNothing),
+    strict("SERVICE", Form::Setting),
+    strict("DB", Form::Setting),
+    strict("USER", Form::Setting),
+    strict("TOTAL_STEPS", Form::Whole),
+];
+
+const DEBEZIUM: [Key; 9] = [
+    strict("DRY_RUN", Form::Flag),
+    strict("SUCCESS", Form::Boolean),
+    strict("FAILED_STEP", Form::FailedStep),
+    strict("CONNECT_URL", Form::Setting),
+    strict("TRADING_CORE_FILE", Form::Setting),
+    strict("OPS_AUDIT_FILE", Form::Setting),
+    strict("TRADING_CORE_NAME", Form::Setting),
+    strict("OPS_AUDIT_NAME", Form::Setting),
+    strict("TOTAL_STEPS", Form::Whole),
+];
+
+const BOOTSTRAP: [Key; 16] = [
+    strict("PROFILE", Form::Setting),
+    strict("ACTION", Form::Text),
+    strict("DRY_RUN", Form::Flag),
+    strict("SUCCESS", Form::Boolean),
+    strict("TOTAL_STEPS", Form::Whole),
+    strict("FAILED_STEP", Form::FailedStep),
+    strict("COMPOSE_FILE", Form::Setting),
+    strict("PROJECT_NAME", Form::Setting),
+    strict("ENV_FILE", Form::Setting),
+    strict("HEALTH_REPORT", Form::Setting),
+    strict("TIMESCALE_SCHEMA_EVIDENCE", Form::Setting),
+    strict("KAFKA_TOPIC_EVIDENCE", Form::Setting),
+    strict("DEBEZIUM_EVIDENCE", Form::Setting),
+    strict("CLICKHOUSE_SCHEMA_EVIDENCE", Form::Setting),
+    strict("HEALTH_WAIT_TIMEOUT_SEC", Form::WholeOrNothing),
+    strict("HEALTH_WAIT_POLL_INTERVAL_SEC", Form::WholeOrNothing),
+];
+
+/// More keys no file has.
+pub(super) const MOST_KEYS: usize = 16;
+
 /// The command is not among them: older tools left it out.
 const STEP: [Key; 4] = [
     both("NAME", Form::Text),
@@ -77,46 +162,79 @@ const STEP: [Key; 4] = [
     both("EXIT_CODE", Form::ExitCode),
 ];
 
-/// Every required key is there, and each value has its form.
-pub(super) fn check(claim: &Claim<'_>, level: Level, found: &mut Findings) {
-    let keys: &[Key] = match claim.which {
+/// A file's own keys behind its prefix.
+pub(super) fn keys(which: Which) -> &'static [Key] {
+    match which {
         Which::Cutover => &CUTOVER,
         Which::Rollback => &ROLLBACK,
-    };
-    for key in keys {
-        let at = || Place::nowhere(claim.which, claim.key(key.name));
-        one(claim, key, claim.entry(key.name), at, level, found);
+        Which::Kafka => &KAFKA,
+        Which::Clickhouse => &CLICKHOUSE,
+        Which::Timescale => &TIMESCALE,
+        Which::Debezium => &DEBEZIUM,
+        Which::Bootstrap => &BOOTSTRAP,
     }
-    for (number, step) in judged_steps(claim, level) {
-        for key in &STEP {
-            let at = || Place::nowhere(claim.which, format!("STEP_{number}_{}", key.name));
-            one(claim, key, step.entries.get(key.name).copied(), at, level, found);
-        }
-        if claim.is_of_cutproof() && !step.entries.contains_key("COMMAND") && level == Level::Strict {
-            let at = Place::nowhere(claim.which, format!("STEP_{number}_COMMAND"));
-            found.refuse(Code::MissingKey, at, "there, as cutproof writes it", quoted(""));
+}
+
+/// The place of a key among them.
+pub(super) fn place_of(which: Which, name: &str) -> Option<usize> {
+    keys(which).iter().position(|key| key.name == name)
+}
+
+/// What a step must have. Only those of a cutover and a rollback have an exit code.
+fn step_keys(which: Which) -> &'static [Key] {
+    if which.has_times() { &STEP } else { &STEP[..3] }
+}
+
+/// Every required key is there, and each value has its form.
+pub(super) fn check(claim: &Claim<'_>, level: Level, found: &mut Findings) {
+    for (place, key) in keys(claim.which).iter().enumerate() {
+        let at = || Place::nowhere(claim.which, claim.key(key.name));
+        one(claim, key, claim.own(place), at, level, found);
+    }
+    let last = last_judged(claim, level);
+    for step in &claim.steps {
+        if step.number <= last {
+            one_step(claim, step, level, found);
+        } else {
+            no_comparison_is_fooled(claim, step, found);
         }
     }
 }
 
+fn one_step(claim: &Claim<'_>, step: &Step<'_>, level: Level, found: &mut Findings) {
+    let number = step.number;
+    for key in step_keys(claim.which) {
+        let at = || Place::nowhere(claim.which, format!("STEP_{number}_{}", key.name));
+        one(claim, key, step.part(key.name), at, level, found);
+    }
+    if level == Level::Strict && claim.is_of_cutproof() && step.part("COMMAND").is_none() {
+        let at = Place::nowhere(claim.which, format!("STEP_{number}_COMMAND"));
+        found.refuse(Code::MissingKey, at, "there, as cutproof writes it", quoted(""));
+    }
+}
+
+/// Also of a step that is not judged, no duration is one that is above and below any limit.
+fn no_comparison_is_fooled(claim: &Claim<'_>, step: &Step<'_>, found: &mut Findings) {
+    if let Some(entry) = step.part("DURATION_MS").filter(|entry| value::is_not_finite(&entry.value)) {
+        let (code, expected) = form(Form::Decimal, Level::Contract);
+        found.refuse(code, claim.at(entry), expected, quoted(&entry.value));
+    }
+}
+
 /// The runbook's verifier read as many steps as TOTAL_STEPS says, and none of a rollback that was not triggered.
-fn judged_steps<'c, 'e>(
-    claim: &'c Claim<'e>,
-    level: Level,
-) -> impl Iterator<Item = (u64, &'c Step<'e>)> + use<'c, 'e> {
+fn last_judged(claim: &Claim<'_>, level: Level) -> u64 {
     let idle = claim.which == Which::Rollback && claim.was_triggered() == Some(false);
-    let last = match (level, claim.total_steps) {
+    match (level, claim.total_steps) {
         (Level::Strict, _) | (_, None) => u64::MAX,
         (Level::Contract, Some(_)) if idle => 0,
         (Level::Contract, Some(total)) => total.value,
-    };
-    claim.steps.iter().map(|(number, step)| (*number, step)).filter(move |(number, _)| *number <= last)
+    }
 }
 
 fn one(
     claim: &Claim<'_>,
     key: &Key,
-    entry: Option<&Entry>,
+    entry: Option<&Entry<'_>>,
     at: impl Fn() -> Place,
     level: Level,
     found: &mut Findings,
@@ -128,13 +246,13 @@ fn one(
         }
         return;
     };
-    let (code, expected) = form(key.form, level);
     // Whatever else a level asks for, no number may be one that every comparison lets through.
     let refused = if required {
         !entry.value.is_empty() && !fits(key.form, &entry.value, level)
     } else {
         key.form == Form::Decimal && value::is_not_finite(&entry.value)
     };
+    let (code, expected) = form(key.form, level);
     if refused {
         found.refuse(code, claim.at(entry), expected, quoted(&entry.value));
     } else if required && entry.value.is_empty() && !may_be_empty(claim, key) {
@@ -145,15 +263,16 @@ fn one(
 /// What an unfinished run does not know yet is empty, and so are the times of a rollback that was not triggered.
 fn may_be_empty(claim: &Claim<'_>, key: &Key) -> bool {
     let idle = claim.which == Which::Rollback && claim.was_triggered() != Some(true);
-    key.form == Form::FailedStep || claim.is_unfinished() || (key.form == Form::Time && idle)
+    let always = matches!(key.form, Form::FailedStep | Form::Setting | Form::WholeOrNothing);
+    always || claim.is_unfinished() || (key.form == Form::Time && idle)
 }
 
 fn form(form: Form, level: Level) -> (Code, &'static str) {
     match form {
-        Form::Text | Form::FailedStep => (Code::EmptyValue, "not empty"),
+        Form::Text | Form::FailedStep | Form::Setting => (Code::EmptyValue, "not empty"),
         Form::Flag => (Code::BadBoolean, "1 or 0"),
         Form::Boolean => (Code::BadBoolean, "true or false"),
-        Form::Whole => (Code::BadNumber, "a whole number, not negative"),
+        Form::Whole | Form::WholeOrNothing => (Code::BadNumber, "a whole number, not negative"),
         Form::Decimal if level == Level::Contract => (Code::BadNumber, "a finite number, not negative"),
         Form::Decimal => (Code::BadNumber, "a plain decimal, not negative, such as 2.000"),
         Form::Time => (Code::BadTime, "a time in UTC to the second, such as 2026-02-12T04:00:00Z"),
@@ -164,11 +283,11 @@ fn form(form: Form, level: Level) -> (Code, &'static str) {
 
 fn fits(form: Form, text: &str, level: Level) -> bool {
     match form {
-        Form::Text | Form::FailedStep => true,
+        Form::Text | Form::FailedStep | Form::Setting => true,
         // The runbook's verifier did not look at it.
         Form::Flag => level == Level::Contract || value::flag(text, level).is_some(),
         Form::Boolean => value::boolean(text, level).is_some(),
-        Form::Whole => value::whole(text).is_some(),
+        Form::Whole | Form::WholeOrNothing => value::whole(text, level).is_some(),
         Form::Decimal => value::seconds(text, level).is_some(),
         Form::Time => value::moment(text).is_some(),
         Form::Status => Status::parse(text).is_some(),
@@ -178,7 +297,7 @@ fn fits(form: Form, text: &str, level: Level) -> bool {
 
 /// A version of the projection that this cutproof knows: of another, the keys may mean something else.
 pub(super) fn known_projection(claim: &Claim<'_>, found: &mut Findings) {
-    let Some(entry) = claim.env.entry("CUTPROOF_PROJECTION") else { return };
+    let Some(entry) = claim.projection else { return };
     if !entry.value.ends_with("/1") {
         let advice = "verify with the cutproof that wrote it";
         let seen = quoted(&entry.value);

@@ -1,10 +1,12 @@
-//! Reads evidence files, trusts nothing, starts nothing: texts in, findings out. Evidence is a claim; a claim that
-//! contradicts itself is refused whatever it claims. It knows no path, no terminal and nothing of how a run is made.
+//! Judges evidence, trusts nothing, starts nothing: texts in, findings out. Evidence is a claim; a claim that
+//! contradicts itself is refused whatever it claims. It knows no terminal and nothing of how a run is made; only `files`
+//! and `bundle` read the disk.
 
 pub mod bundle;
 mod claim;
 mod code;
 pub mod decision;
+pub mod files;
 mod finding;
 mod form;
 mod lines;
@@ -13,6 +15,7 @@ mod outcome;
 mod pair;
 pub mod shards;
 pub mod signatures;
+mod plan;
 mod steps;
 mod times;
 mod value;
@@ -175,17 +178,11 @@ pub fn verify(cutover: &Source, rollback: &Source, rules: &Rules) -> Verificatio
 }
 
 /// A file's lines, if it can be read.
-fn read(which: Which, source: &Source, rules: &Rules, found: &mut Findings) -> Option<Env> {
+fn read<'s>(which: Which, source: &'s Source, rules: &Rules, found: &mut Findings) -> Option<Env<'s>> {
     match &source.text {
         Ok(text) => {
             let env = Env::parse(text);
-            lines::no_hidden_line_breaks(which, text, found);
-            lines::no_empty_keys(which, &env, found);
-            lines::tell_stray_lines(which, &env, found);
-            lines::tell_no_final_newline(which, text, found);
-            if rules.level == Level::Strict {
-                lines::no_duplicates(which, &env, found);
-            }
+            check_lines(which, text, &env, rules.level, found);
             Some(env)
         }
         Err(FileFault::NotFound) => {
@@ -199,6 +196,18 @@ fn read(which: Which, source: &Source, rules: &Rules, found: &mut Findings) -> O
             found.refuse(Code::EvidenceUnreadable, at, "a text file of at most 1 MiB", seen);
             None
         }
+    }
+}
+
+/// A file's lines as lines.
+fn check_lines(which: Which, text: &str, env: &Env<'_>, level: Level, found: &mut Findings) {
+    lines::no_hidden_line_breaks(which, text, found);
+    lines::no_empty_keys(which, env, found);
+    lines::tell_stray_lines(which, env, found);
+    lines::tell_no_final_newline(which, text, found);
+    if level == Level::Strict {
+        lines::no_duplicates(which, env, found);
+        lines::no_look_alikes(which, env, found);
     }
 }
 

@@ -4,6 +4,7 @@
 use super::claim::Claim;
 use super::code::Code;
 use super::finding::{Findings, Place, Which, quoted};
+use super::plan::other_failures;
 use super::value::Status;
 use super::{Level, Mode, Rules};
 use crate::model::steps::{INTERRUPTED, PREFLIGHT, ROLLBACK_DURATION_EXCEEDED};
@@ -46,7 +47,7 @@ fn run_word<'e>(claim: &Claim<'e>) -> &'e str {
             && id.len() <= 100
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
-    claim.run_id().map(|entry| entry.value.as_str()).filter(plain).unwrap_or("RUN")
+    claim.run_id().map(|entry| &*entry.value).filter(plain).unwrap_or("RUN")
 }
 
 /// A dry run proves nothing about a real one. The runbook's verifier did not ask.
@@ -111,18 +112,18 @@ fn failed_step_unknown(claim: &Claim<'_>, found: &mut Findings) {
     let failed = claim.failed_step.filter(|_| claim.succeeded() == Some(false));
     let Some(entry) = failed.filter(|entry| !entry.value.is_empty()) else { return };
     let is_step = claim.names().any(|name| name.value == entry.value);
-    if !is_step && !claim.other_failures().contains(&entry.value.as_str()) {
-        let expected = format!("a step of the file or one of {}", claim.other_failures().join(", "));
+    if !is_step && !other_failures(claim.which).contains(&&*entry.value) {
+        let expected = format!("a step of the file or one of {}", other_failures(claim.which).join(", "));
         found.refuse(Code::FailedStepUnknown, claim.at(entry), expected, quoted(&entry.value));
     }
 }
 
 fn failed_step_not_failed(claim: &Claim<'_>, found: &mut Findings) {
     let Some(failed) = claim.failed_step().filter(|_| claim.succeeded() == Some(false)) else { return };
-    let steps = claim.steps.values().filter(|step| step.name.is_some_and(|name| name.value == failed));
+    let steps = claim.steps.iter().filter(|step| step.name.is_some_and(|name| name.value == failed));
     for status in steps.filter_map(|step| step.status).filter(|status| status.value != Status::Failed) {
         let expected = format!("failed, as {} names this step", claim.key("FAILED_STEP"));
-        let seen = status.entry.value.as_str();
+        let seen = &*status.entry.value;
         found.refuse(Code::FailedStepNotFailed, claim.at(status.entry), expected, seen);
     }
 }
@@ -130,13 +131,13 @@ fn failed_step_not_failed(claim: &Claim<'_>, found: &mut Findings) {
 /// The step that was running at an interruption failed with it, and a rollback that is too late may fail as well.
 fn failed_step_not_named(claim: &Claim<'_>, found: &mut Findings) {
     let Some(entry) = claim.failed_step.filter(|_| claim.succeeded() == Some(false)) else { return };
-    let goes_with_a_step = [INTERRUPTED, ROLLBACK_DURATION_EXCEEDED].contains(&entry.value.as_str());
-    if goes_with_a_step || !claim.other_failures().contains(&entry.value.as_str()) {
+    let goes_with_a_step = [INTERRUPTED, ROLLBACK_DURATION_EXCEEDED].contains(&&*entry.value);
+    if goes_with_a_step || !other_failures(claim.which).contains(&&*entry.value) {
         return;
     }
     if let Some(status) = claim.with_status(Status::Failed).next() {
         let expected = format!("the step that failed, as {} says", status.entry.key);
-        found.refuse(Code::FailedStepNotNamed, claim.at(entry), expected, entry.value.as_str());
+        found.refuse(Code::FailedStepNotNamed, claim.at(entry), expected, &*entry.value);
     }
 }
 
@@ -167,7 +168,7 @@ pub(super) fn expected(cutover: &Claim<'_>, rollback: &Claim<'_>, rules: &Rules,
 
 fn cutover_succeeded(cutover: &Claim<'_>, rules: &Rules, found: &mut Findings) {
     if let Some(success) = cutover.success.filter(|success| !success.value) {
-        let (at, seen) = (cutover.at(success.entry), success.entry.value.as_str());
+        let (at, seen) = (cutover.at(success.entry), &*success.entry.value);
         let failed = cutover.failed_step().filter(|step| !step.is_empty());
         let seen = failed.map_or(seen.to_owned(), |step| format!("{seen} (failed step {})", quoted(step)));
         match rules.mode {
@@ -182,7 +183,7 @@ fn cutover_succeeded(cutover: &Claim<'_>, rules: &Rules, found: &mut Findings) {
 
 fn no_rollback(cutover: &Claim<'_>, rollback: &Claim<'_>, found: &mut Findings) {
     if let Some(triggered) = rollback.triggered.filter(|triggered| triggered.value) {
-        let (at, seen) = (rollback.at(triggered.entry), triggered.entry.value.as_str());
+        let (at, seen) = (rollback.at(triggered.entry), &*triggered.entry.value);
         if cutover.succeeded() == Some(true) {
             let expected = "false where CUTOVER_SUCCESS is true";
             let advice = "where it was a drill after a good cutover: --expect-rollback-drill";
@@ -196,12 +197,12 @@ fn no_rollback(cutover: &Claim<'_>, rollback: &Claim<'_>, found: &mut Findings) 
 /// A rollback was triggered, and it succeeded within the limit.
 fn rolled_back(rollback: &Claim<'_>, rules: &Rules, found: &mut Findings) {
     if let Some(triggered) = rollback.triggered.filter(|triggered| !triggered.value) {
-        let seen = triggered.entry.value.as_str();
+        let seen = &*triggered.entry.value;
         found.refuse(Code::RollbackNotTriggered, rollback.at(triggered.entry), "true", seen);
         return;
     }
     if let Some(success) = rollback.success.filter(|success| !success.value) {
-        let seen = success.entry.value.as_str();
+        let seen = &*success.entry.value;
         let failed = rollback.failed_step().filter(|step| !step.is_empty());
         let seen = failed.map_or(seen.to_owned(), |step| format!("{seen} (failed step {})", quoted(step)));
         found.refuse(Code::RollbackFailed, rollback.at(success.entry), "true", seen);

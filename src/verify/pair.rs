@@ -31,7 +31,7 @@ pub(super) fn dry_run_differs(cutover: &Claim<'_>, rollback: &Claim<'_>, found: 
         && one.value != other.value
     {
         let expected = format!("{}, as CUTOVER_DRY_RUN says", one.entry.value);
-        found.refuse(Code::DryRunDiffers, rollback.at(other.entry), expected, other.entry.value.as_str());
+        found.refuse(Code::DryRunDiffers, rollback.at(other.entry), expected, &*other.entry.value);
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn rollback_before_cutover_end(cutover: &Claim<'_>, rollback: &Claim<
         && began.value < ended.value
     {
         let expected = format!("at or after {}, the cutover's end", ended.entry.value);
-        let seen = began.entry.value.as_str();
+        let seen = &*began.entry.value;
         found.refuse(Code::RollbackBeforeCutoverEnd, rollback.at(began.entry), expected, seen);
     }
 }
@@ -69,6 +69,6 @@ pub(super) fn tell_older(claim: &Claim<'_>, since: Stamp, found: &mut Findings) 
     let since_second = since.millis().div_euclid(1000);
     if let Some(completed) = claim.completed.filter(|completed| completed.value < since_second) {
         let expected = format!("at or after {} (--since)", since.to_seconds());
-        found.warn(Code::OlderThanSince, claim.at(completed.entry), expected, completed.entry.value.as_str());
+        found.warn(Code::OlderThanSince, claim.at(completed.entry), expected, &*completed.entry.value);
     }
 }

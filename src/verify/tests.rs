@@ -60,7 +60,7 @@ impl Pair {
     fn text(&mut self, which: Which) -> &mut String {
         match which {
             Which::Cutover => &mut self.cutover,
-            Which::Rollback => &mut self.rollback,
+            _ => &mut self.rollback,
         }
     }
 
@@ -378,6 +378,65 @@ fn lines_on_which_readers_would_not_agree_are_refused() {
         pair.expect(&rules(Mode::Cutover), &[C::HiddenLineBreak]);
         pair.expect(&contract(Mode::Cutover), &[C::HiddenLineBreak]);
     }
+}
+
+#[test]
+fn a_key_that_reads_as_another_one_is_refused() {
+    for line in [
+        "Cutover_Success=false",
+        "cutover_success=false",
+        "export CUTOVER_SUCCESS=false",
+        "declare -x\tCUTOVER_SUCCESS=false",
+        "\u{feff}CUTOVER_SUCCESS=false",
+        "CUTOVER_\u{200b}SUCCESS=false",
+        "CUTOVER_FAıLED_STEP=precheck",
+        "step_2_status=failed",
+        "cutproof_run_id=another",
+    ] {
+        success().with_line(Cutover, line).expect(&rules(Mode::Cutover), &[C::LookAlikeKey]);
+        success().with_line(Cutover, line).expect(&contract(Mode::Cutover), &[]);
+    }
+    for line in ["note=x", "Cutover_Note=x", "cutover.note=x", "Ключ=x"] {
+        success().with_line(Cutover, line).expect(&rules(Mode::Cutover), &[]);
+    }
+}
+
+#[test]
+fn keys_that_differ_in_white_space_only_are_the_same() {
+    for line in ["CUTOVER_SUCCESS =true", "\tCUTOVER_SUCCESS\t= true", "CUTOVER_SUCCESS\u{a0}=true"] {
+        success().with_line(Cutover, line).expect(&rules(Mode::Cutover), &[C::DuplicateKey]);
+    }
+}
+
+#[test]
+fn a_step_whose_number_nobody_reads_alike_is_refused() {
+    for line in ["STEP_１１_STATUS=failed", "STEP_+1_STATUS=failed", "STEP_1.0_NAME=x", "STEP__EXIT_CODE=1"]
+    {
+        success().with_line(Cutover, line).expect(&rules(Mode::Cutover), &[C::BadStepNumber]);
+    }
+}
+
+#[test]
+fn numbers_have_no_leading_zeros_at_strict_level() {
+    for (key, value) in [("CUTOVER_TOTAL_STEPS", "010"), ("CUTOVER_DURATION_SECONDS", "023.412")] {
+        success().set(key, value).expect(&rules(Mode::Cutover), &[C::BadNumber]);
+        success().set(key, value).expect(&contract(Mode::Cutover), &[]);
+    }
+    success().set_in(Cutover, "STEP_1_EXIT_CODE", "00").expect(&rules(Mode::Cutover), &[C::BadNumber]);
+}
+
+#[test]
+fn no_step_has_a_duration_that_is_no_number_whether_it_is_read_or_not() {
+    let pair = success().with_line(Cutover, "STEP_11_DURATION_MS=nan");
+    pair.expect(&contract(Mode::Cutover), &[C::BadNumber]);
+    let pair = success().with_line(Rollback, "STEP_1_DURATION_MS=inf");
+    pair.expect(&contract(Mode::Cutover), &[C::BadNumber]);
+}
+
+#[test]
+fn steps_whose_lines_are_in_any_order_are_the_same_steps() {
+    let cutover: Vec<_> = success().cutover.lines().rev().map(|line| format!("{line}\n")).collect();
+    Pair { cutover: cutover.concat(), ..success() }.expect_warnings(&rules(Mode::Cutover), &[]);
 }
 
 #[test]
@@ -774,8 +833,9 @@ fn contradicting(key: &str, value: &str) -> Vec<String> {
 /// Keys of both files with the index of the file.
 fn keys(pair: &Pair) -> Vec<(Which, String, String)> {
     let of = |which, text: &str| {
-        let entries = Env::parse(text).entries().to_vec();
-        entries.into_iter().map(move |entry| (which, entry.key, entry.value)).collect::<Vec<_>>()
+        let owned =
+            |entry: &crate::evidence::Entry<'_>| (which, entry.key.to_string(), entry.value.to_string());
+        Env::parse(text).entries().iter().map(owned).collect::<Vec<_>>()
     };
     [of(Cutover, &pair.cutover), of(Rollback, &pair.rollback)].concat()
 }
@@ -831,7 +891,7 @@ proptest! {
         let mut pair = pair;
         let text = pair.text(which);
         // The last key that must be there is not there any more.
-        let required = Env::parse(text).entries().iter().rfind(|entry| !is_free(&entry.key)).unwrap().key.clone();
+        let required = Env::parse(text).entries().iter().rfind(|entry| !is_free(&entry.key)).unwrap().key.to_string();
         text.truncate(at.index(text.find(&required).unwrap() + required.len()));
         prop_assert!(!pair.verify(&rules).passed());
     }

@@ -20,7 +20,7 @@ pub(super) fn check(claim: &Claim<'_>, found: &mut Findings) {
         Ok(between) => duration_against_times(claim, Duration::from_secs(between), found),
         Err(_) => {
             let expected = format!("at or after {}", started.entry.value);
-            let seen = completed.entry.value.as_str();
+            let seen = &*completed.entry.value;
             found.refuse(Code::CompletedBeforeStart, claim.at(completed.entry), expected, seen);
         }
     }

@@ -2,7 +2,7 @@
 //! the runbook's own verifier took as well, but nothing that is not finite.
 
 use super::Level;
-use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
 use std::time::Duration;
 
 /// A step's status.
@@ -92,26 +92,37 @@ pub(super) fn is_not_finite(text: &str) -> bool {
     text.parse::<f64>().is_ok_and(|number| !number.is_finite())
 }
 
-/// A whole number, not negative.
-pub(super) fn whole(text: &str) -> Option<u64> {
+/// A whole number, not negative. A zero before it is none at strict level: some readers take it for octal.
+pub(super) fn whole(text: &str, level: Level) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { text.parse().ok() } else { None }
+    let usual = level == Level::Contract || text.len() == 1 || !text.starts_with('0');
+    if digits && usual { text.parse().ok() } else { None }
 }
 
 /// An exit code. The runbook's tools wrote a negative one where a signal had ended the command.
 pub(super) fn exit_code(text: &str, level: Level) -> Option<i64> {
     match level {
-        Level::Strict => whole(text).and_then(|code| code.try_into().ok()),
+        Level::Strict => whole(text, level).and_then(|code| code.try_into().ok()),
         Level::Contract => text.parse().ok(),
     }
 }
 
-/// Seconds since 1970 of `2026-02-12T04:00:00Z`, in exactly this form.
+/// Seconds since 1970 of `2026-02-12T04:00:00Z`, in exactly this form. A leap second is none: no tool writes one.
 pub(super) fn moment(text: &str) -> Option<i64> {
-    let moment: Timestamp = text.parse().ok()?;
-    let second = moment.as_second();
-    let again = crate::model::Stamp::from_millis(second.checked_mul(1000)?).to_seconds();
-    if again == text { Some(second) } else { None }
+    const FORM: &[u8; 20] = b"0000-00-00T00:00:00Z";
+    let text: &[u8; 20] = text.as_bytes().try_into().ok()?;
+    let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    if !text.iter().zip(FORM).all(fits) {
+        return None;
+    }
+    let number = |at: usize, digits: usize| {
+        text[at..at + digits].iter().fold(0i16, |number, digit| number * 10 + i16::from(digit - b'0'))
+    };
+    let small = |at: usize| i8::try_from(number(at, 2)).ok();
+    let date = Date::new(number(0, 4), small(5)?, small(8)?).ok()?;
+    let time = Time::new(small(11)?, small(14)?, small(17)?, 0).ok()?;
+    let since = date.to_datetime(time).duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    Some(since.as_secs())
 }
 
 /// A plain decimal as if of seconds: digits, and where there is a point digits behind it. What is finer than a
@@ -122,19 +133,20 @@ fn plain_decimal(text: &str) -> Option<Duration> {
         Some(_) => return None,
         None => (text, ""),
     };
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(fraction) {
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let (nanos, finer) = fraction.split_at(fraction.len().min(9));
-    let nanos: u32 = format!("{nanos:0<9}").parse().ok()?;
+    let digits = nanos.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let nanos = digits.fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0'));
     let finer = u64::from(finer.bytes().any(|digit| digit != b'0'));
-    Duration::new(whole(whole_part)?, nanos).checked_add(Duration::from_nanos(finer))
+    Duration::new(whole(whole_part, Level::Strict)?, nanos).checked_add(Duration::from_nanos(finer))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Stamp;
     use proptest::prelude::*;
 
     #[test]
@@ -165,6 +177,9 @@ mod tests {
             "1.5.5",
             "99999999999999999999",
             "1 2",
+            "00",
+            "007",
+            "01.5",
         ] {
             assert_eq!(read(text), None, "{text}");
         }
@@ -191,6 +206,8 @@ mod tests {
     #[test]
     fn times_are_utc_to_the_second_with_z() {
         assert_eq!(moment("1970-01-01T00:01:00Z"), Some(60));
+        assert_eq!(moment("1969-12-31T23:59:59Z"), Some(-1));
+        assert_eq!(moment("9999-12-31T23:59:59Z"), Some(253_402_300_799));
         for text in [
             "",
             "2026-02-12T04:00:00",
@@ -201,6 +218,12 @@ mod tests {
             "2026-02-12 04:00:00Z",
             "2026-02-12T04:00:00z",
             "20260212T040000Z",
+            "2016-12-31T23:59:60Z",
+            "12026-02-12T04:00:00Z",
+            "2026-02-12T24:00:00Z",
+            "2026-00-12T04:00:00Z",
+            "2026-02-12T04:00:0٣Z",
+            "+026-02-12T04:00:00Z",
         ] {
             assert_eq!(moment(text), None, "{text}");
         }
@@ -227,7 +250,12 @@ mod tests {
                 let _ = (boolean(&text, level), flag(&text, level), exit_code(&text, level));
                 prop_assert!(millis(&text, level) <= seconds(&text, level));
             }
-            let _ = (moment(&text), whole(&text), text.parse::<Seconds>());
+            let _ = (moment(&text), whole(&text, Level::Strict), text.parse::<Seconds>());
+        }
+
+        #[test]
+        fn every_time_that_is_written_is_read(second in -62_167_219_200i64..253_402_300_800) {
+            prop_assert_eq!(moment(&Stamp::from_millis(second * 1000).to_seconds()), Some(second));
         }
 
         #[test]

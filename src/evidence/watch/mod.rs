@@ -4,7 +4,7 @@
 mod csv;
 mod rows;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::{Document, ProjectionError, RunView};
 use crate::model::event::RunStarted;

@@ -74,7 +74,8 @@ fn samples(p99: [f64; 3]) -> Vec<WatchSample> {
     all
 }
 
-fn run(p99: [f64; 3], change: impl FnOnce(&mut WatchVerdict)) -> Sample {
+/// A run that watched three metrics, of which one was so.
+pub(crate) fn run(p99: [f64; 3], change: impl FnOnce(&mut WatchVerdict)) -> Sample {
     let mut sample = Sample::new(Vec::new());
     let (plan, samples) = (plan(), samples(p99));
     let mut ended = judge(&plan, samples.iter(), None).unwrap();
