@@ -252,6 +252,26 @@ codes! {
         /// The files have different run ids.
         OtherRun = "other-run",
     }
+    Runs {
+        /// None of the runs may count.
+        NoRunCounts = "no-run-counts",
+        /// The same run in two folders; a warning where they are the same.
+        RunTwice = "run-twice",
+        /// Runs of two environments.
+        MixedEnvironments = "mixed-environments",
+        /// Runs of two commits, or of one and of none that is known.
+        MixedCommits = "mixed-commits",
+        /// Runs of two profiles, or of one and of none.
+        MixedProfiles = "mixed-profiles",
+        /// One run had a work tree with changes, the other none (warning).
+        TreesDiffer = "trees-differ",
+        /// The latest run of another verb, which stands beside the one that counts, did not pass.
+        RunBesideRed = "run-beside-red",
+        /// A later run that can't count has something red.
+        LaterRunRed = "later-run-red",
+        /// An earlier run failed, and a later one counts (warning).
+        EarlierRunFailed = "earlier-run-failed",
+    }
 }
 
 impl Code {
@@ -260,6 +280,7 @@ impl Code {
         match self {
             Code::UnknownProjection => Class::Inconclusive,
             Code::EvidenceNotFound | Code::RunUnfinished | Code::OlderThanSince => Class::Missing,
+            Code::NoRunCounts => Class::Missing,
             _ => Class::Refused,
         }
     }

@@ -10,6 +10,7 @@ mod form;
 mod lines;
 mod outcome;
 mod pair;
+pub mod runs;
 mod steps;
 mod times;
 mod value;
