@@ -271,6 +271,28 @@ codes! {
         LaterRunRed = "later-run-red",
         /// An earlier run failed, and a later one counts (warning).
         EarlierRunFailed = "earlier-run-failed",
+        /// A sign-off that can't be read, or not in one way only.
+        SignoffUnreadable = "signoff-unreadable",
+        /// A sign-off that says NO-GO or INCOMPLETE.
+        SignoffNotGo = "signoff-not-go",
+        /// A sign-off that says GO and lists what refuses it, or has no run.
+        SignoffContradictsItself = "signoff-contradicts-itself",
+        /// A sign-off by another policy, or the policy was changed since.
+        SignoffOtherPolicy = "signoff-other-policy",
+        /// A sign-off, or its policy, whose time is over.
+        SignoffExpired = "signoff-expired",
+        /// A sign-off for another environment than the cutover's.
+        SignoffOtherEnvironment = "signoff-other-environment",
+        /// A sign-off of another commit than the work tree's, or one of the two is not known.
+        SignoffOtherCommit = "signoff-other-commit",
+        /// A sign-off of another profile than the cutover's.
+        SignoffOtherProfile = "signoff-other-profile",
+        /// The cutover's work tree has changes; a warning where the policy does not ask for a clean one.
+        SignoffDirtyTree = "signoff-dirty-tree",
+        /// Fewer signatures over a sign-off than must be there.
+        SignoffUnsigned = "signoff-unsigned",
+        /// A signature beside a sign-off that does not count (warning).
+        SignoffSignatureIgnored = "signoff-signature-ignored",
     }
 }
 
@@ -280,7 +302,7 @@ impl Code {
         match self {
             Code::UnknownProjection => Class::Inconclusive,
             Code::EvidenceNotFound | Code::RunUnfinished | Code::OlderThanSince => Class::Missing,
-            Code::NoRunCounts => Class::Missing,
+            Code::NoRunCounts | Code::SignoffExpired | Code::SignoffUnsigned => Class::Missing,
             _ => Class::Refused,
         }
     }

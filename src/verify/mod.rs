@@ -11,6 +11,7 @@ mod lines;
 mod outcome;
 mod pair;
 pub mod runs;
+pub mod signoff;
 mod steps;
 mod times;
 mod value;
