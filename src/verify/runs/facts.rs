@@ -135,6 +135,5 @@ fn worst(roots: &[RunView<'_>], whole: bool) -> Outcome {
 fn is_red(root: &RunView<'_>) -> bool {
     let gates = root.selected().filter(|gate| gate.gate.required && gate.ended.is_some());
     let gate = gates.map(|gate| gate.verdict).any(|verdict| verdict == Verdict::Failed);
-    gate || matches!(root.rehearsed, Some((Verdict::Failed, _)))
-        || verdict(root).verdict == Outcome::Failed
+    gate || matches!(root.rehearsed, Some((Verdict::Failed, _))) || verdict(root).verdict == Outcome::Failed
 }

@@ -7,7 +7,7 @@ mod facts;
 mod tests;
 
 use super::bundle::Bundle;
-use super::code::Code;
+use super::code::{Code, Group};
 use super::decision::JudgedRun;
 use super::finding::{Evidence, Finding, Findings, More, Place, Severity};
 use crate::evidence::Outcome;
@@ -48,15 +48,28 @@ pub fn select(bundles: &[Bundle]) -> Selection {
         tell_reds(&runs, counting, &standing, &mut found);
     } else {
         let seen = match runs.first() {
-            Some(newest) => format!("none; the newest of {} is {}: {}", runs.len(), newest.id(), newest.why()),
+            Some(newest) => {
+                format!("none; the newest of {} is {}: {}", runs.len(), newest.id(), newest.why())
+            }
             None => "none".to_owned(),
         };
         let expected = "a run that is intact, came to its end and is no dry run and no selection";
-        found.refuse(Code::NoRunCounts, Place::nowhere(Evidence::Bundle, "the run that counts"), expected, seen);
+        found.refuse(
+            Code::NoRunCounts,
+            Place::nowhere(Evidence::Bundle, "the run that counts"),
+            expected,
+            seen,
+        );
     }
     let told = (0..runs.len()).map(|place| judged(&runs, place, counting, &standing)).collect();
     let (findings, more) = found.finish();
     Selection { counting: counting.map(|place| runs[place].place), runs: told, findings, more }
+}
+
+/// Whether a finding says that a bundle is not as it was written, or can't be read. That a run has no end is told by
+/// its journal and is no reason to mistrust that.
+pub(super) fn stands_against(finding: &Finding) -> bool {
+    finding.severity == Severity::Error && finding.code.group() != Group::Run
 }
 
 /// A run that was handed in.
@@ -73,7 +86,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn of(place: usize, bundle: &'a Bundle) -> Run<'a> {
         let facts = Facts::of(bundle);
-        let refused = bundle.findings.iter().find(|finding| finding.severity == Severity::Error);
+        let refused = bundle.findings.iter().find(|finding| stands_against(finding));
         let against = match (refused, &facts) {
             (Some(finding), _) => Some(format!("not intact: {}", finding.code)),
             (None, None) => Some("it has no journal that says what it is".to_owned()),
@@ -91,7 +104,7 @@ impl<'a> Run<'a> {
     }
 
     fn is_intact(&self) -> bool {
-        !self.bundle.findings.iter().any(|finding| finding.severity == Severity::Error) && self.facts.is_some()
+        !self.bundle.findings.iter().any(stands_against) && self.facts.is_some()
     }
 
     fn started(&self) -> Stamp {
@@ -195,7 +208,13 @@ fn tell_reds(runs: &[Run<'_>], counting: usize, standing: &BTreeSet<usize>, foun
         } else if place < counting && !run.may_count() {
             let seen = format!("{outcome}, with something red, after {own}: {} ({id})", run.why());
             let at = run.at("the run");
-            found.refuse_and_advise(Code::LaterRunRed, at, "without anything red", seen, "run all gates again");
+            found.refuse_and_advise(
+                Code::LaterRunRed,
+                at,
+                "without anything red",
+                seen,
+                "run all gates again",
+            );
         } else if run.may_count() && facts.outcome == Outcome::Failed {
             let seen = format!("failed ({id}), and {own} counts, which began later");
             found.warn(Code::EarlierRunFailed, run.at("the run"), "passed", seen);
@@ -204,12 +223,7 @@ fn tell_reds(runs: &[Run<'_>], counting: usize, standing: &BTreeSet<usize>, foun
 }
 
 /// A run's row.
-fn judged(
-    runs: &[Run<'_>],
-    place: usize,
-    counting: Option<usize>,
-    standing: &BTreeSet<usize>,
-) -> JudgedRun {
+fn judged(runs: &[Run<'_>], place: usize, counting: Option<usize>, standing: &BTreeSet<usize>) -> JudgedRun {
     let run = &runs[place];
     let outcome = match (run.is_intact(), &run.facts) {
         (true, Some(facts)) => facts.outcome.as_str(),

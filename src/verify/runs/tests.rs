@@ -83,10 +83,7 @@ fn a_run_that_passed_counts_and_the_failed_one_before_it_stays_visible() {
     assert_eq!(selection.counting, Some(1));
     assert_eq!(
         told(&selection),
-        [
-            "* second passed: the latest of 2, 1 of which failed before",
-            "first failed: superseded by second"
-        ]
+        ["* second passed: the latest of 2, 1 of which failed before", "first failed: superseded by second"]
     );
     assert_eq!(codes(&selection), [(Code::EarlierRunFailed, Severity::Warning)]);
 }
@@ -94,10 +91,7 @@ fn a_run_that_passed_counts_and_the_failed_one_before_it_stays_visible() {
 #[test]
 fn a_later_run_that_failed_counts_whatever_passed_before() {
     let selection = of(vec![run("second", 9).failed(), run("first", 0)]);
-    assert_eq!(
-        told(&selection),
-        ["* second failed: the latest of 2", "first passed: superseded by second"]
-    );
+    assert_eq!(told(&selection), ["* second failed: the latest of 2", "first passed: superseded by second"]);
     assert_eq!(codes(&selection), []);
 }
 
@@ -108,8 +102,7 @@ fn what_proves_nothing_does_not_count_however_new_it_is() {
         made.verdict = Some(Verdict::Skipped);
     };
     let shard = |made: &mut Made| {
-        made.sample.started.partition =
-            Some(Partition { index: 1, total: 2, setup: Default::default() });
+        made.sample.started.partition = Some(Partition { index: 1, total: 2, setup: Default::default() });
     };
     let selection = of(vec![
         run("whole", 0),

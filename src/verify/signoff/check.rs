@@ -181,7 +181,8 @@ fn is_of_policy(signoff: &SignOff, policy: &Policy, found: &mut Findings) {
 fn still_holds(signoff: &SignOff, policy: &Policy, now: Stamp, found: &mut Findings) {
     if let Some(until) = signoff.valid_until.filter(|until| now > *until) {
         let what = signoff.expires_first.as_deref().unwrap_or("it");
-        let (expected, seen) = (format!("not before {now}, which is now"), format!("{until}: {what} is over"));
+        let (expected, seen) =
+            (format!("not before {now}, which is now"), format!("{until}: {what} is over"));
         found.refuse_and_advise(Code::SignoffExpired, at("valid_until"), expected, seen, "sign off anew");
     }
     if let Some(expires) = policy.expires.filter(|expires| now >= *expires) {
@@ -200,14 +201,16 @@ fn is_for_this(signoff: &SignOff, policy: &Policy, expected: &Expected<'_>, foun
         (Some(own), Some(signed)) if own == signed => {}
         // Two commits that nobody knows are not known to be the same.
         (own, signed) => {
-            let own = own.map_or("known, and the cutover's commit is not: it runs in no repository".to_owned(), |own| {
-                format!("{own}, as the work tree has it")
-            });
+            let own = own.map_or(
+                "known, and the cutover's commit is not: it runs in no repository".to_owned(),
+                |own| format!("{own}, as the work tree has it"),
+            );
             found.refuse(Code::SignoffOtherCommit, at("commit"), own, signed.unwrap_or("no known commit"));
         }
     }
     if expected.dirty {
-        let (asked, seen) = ("as the commit has it", "changes beside it: what is used is not what was signed off");
+        let (asked, seen) =
+            ("as the commit has it", "changes beside it: what is used is not what was signed off");
         match policy.requires.clean_tree {
             true => found.refuse(Code::SignoffDirtyTree, at("the work tree"), asked, seen),
             false => found.warn(Code::SignoffDirtyTree, at("the work tree"), asked, seen),
@@ -326,7 +329,13 @@ fn thresholds(signers: &[Signer], policy: &Policy, found: &mut Findings) {
     if signers.is_empty() {
         let expected = "of a key that the policy trusts, over these very bytes";
         let advice = "make it with `signoff --key`, or sign it with `sign`; the policy names who may";
-        found.refuse_and_advise(Code::SignoffUnsigned, at("a signature"), expected, "none that counts", advice);
+        found.refuse_and_advise(
+            Code::SignoffUnsigned,
+            at("a signature"),
+            expected,
+            "none that counts",
+            advice,
+        );
     }
     for threshold in policy.thresholds.iter().filter(|threshold| threshold.role == APPROVER) {
         let of_role = signers.iter().filter(|signer| signer.role == threshold.role);

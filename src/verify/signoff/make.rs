@@ -1,7 +1,9 @@
 //! From a judgement to the sign-off that says it.
 
-use super::{CountingRun, Gate, NotListed, OtherRun, PROJECTION, PolicyUsed, Reason, SignOff, VERSION, Waived};
-use crate::bundle::manifest::BundledJournal;
+use super::{
+    CountingRun, Gate, NotListed, OtherRun, PROJECTION, PolicyUsed, Reason, SignOff, VERSION, Waived,
+};
+use crate::bundle::BundledJournal;
 use crate::exit;
 use crate::model::event::FileDigest;
 use crate::model::{RunId, Stamp};
@@ -10,15 +12,21 @@ use crate::verify::bundle::Bundle;
 use crate::verify::code::Class;
 use crate::verify::decision::{Decision, GateRow, JudgedRun, Judgement, WaiverRow};
 use crate::verify::finding::{Finding, Findings, More, Severity};
-use crate::verify::runs::Selection;
+use crate::verify::runs::{Selection, stands_against};
 
 /// What a policy made of the run that counts, together with what stands against the runs as they were handed in: a
-/// bundle that is not intact refuses, whether it counts or not. Where it is no go, nothing holds until any time.
+/// bundle that is not intact refuses, whether it counts or not; that one has no end only tells why it does not count.
+/// Where it is no go, nothing holds until any time.
 pub fn combine(judgement: Judgement, selection: Selection, bundles: &[Bundle]) -> Judgement {
     let mut found = Findings::new([]);
     let mut seen: Vec<Finding> = Vec::new();
-    let of_bundles = bundles.iter().flat_map(|bundle| bundle.findings.clone());
-    for finding in judgement.findings.into_iter().chain(selection.findings).chain(of_bundles) {
+    let counting = selection.counting.and_then(|place| bundles.get(place));
+    let others =
+        bundles.iter().filter(|bundle| counting.is_none_or(|counting| !std::ptr::eq(counting, *bundle)));
+    let of_others = others.flat_map(|bundle| &bundle.findings).map(of_other);
+    let of_counting = counting.into_iter().flat_map(|bundle| bundle.findings.clone());
+    let all = judgement.findings.into_iter().chain(selection.findings).chain(of_counting).chain(of_others);
+    for finding in all {
         // The same may have been told by whoever judged the bundle before.
         if !seen.contains(&finding) {
             seen.push(finding);
@@ -33,6 +41,14 @@ pub fn combine(judgement: Judgement, selection: Selection, bundles: &[Bundle]) -
     };
     let valid_until = judgement.valid_until.filter(|_| decision.is_go());
     Judgement { decision, valid_until, runs: selection.runs, findings, more, ..judgement }
+}
+
+/// A finding of a bundle that does not count.
+fn of_other(finding: &Finding) -> Finding {
+    match stands_against(finding) {
+        true => finding.clone(),
+        false => Finding { severity: Severity::Warning, ..finding.clone() },
+    }
 }
 
 /// The judgement where no run counts: there was nothing to judge.
@@ -101,7 +117,7 @@ pub fn make(judgement: &Judgement, bundles: &[Bundle], made: Stamp) -> SignOff {
         gates: judgement.gates.iter().map(gate).collect(),
         waivers: judgement.waivers.iter().map(waived).collect(),
         signers: judgement.signers.clone(),
-        findings: judgement.findings.iter().map(reason).collect(),
+        findings: judgement.findings.iter().map(reason_of).collect(),
         not_listed: judgement.more.iter().map(not_listed).collect(),
     }
 }
@@ -173,7 +189,7 @@ fn waived(row: &WaiverRow) -> Waived {
     }
 }
 
-fn reason(finding: &Finding) -> Reason {
+pub(super) fn reason_of(finding: &Finding) -> Reason {
     Reason {
         code: finding.code.as_str().to_owned(),
         group: finding.code.group().as_str().to_owned(),

@@ -13,7 +13,7 @@ pub use make::{combine, exit_code, make, unjudged};
 pub use summary::summary;
 
 use super::decision::{Decision, GateStatus, Signer, WaiverState};
-use crate::bundle::manifest::BundledJournal;
+use crate::bundle::BundledJournal;
 use crate::model::event::FileDigest;
 use crate::model::{Phase, RunId, Stamp, Verdict};
 use serde::{Deserialize, Serialize};

@@ -16,7 +16,8 @@ use std::fmt::Write as _;
 pub fn summary(signoff: &SignOff, name: &str, sha256: &str, bundles: &[Bundle], role: &str) -> Statement {
     let mut subjects = vec![ResourceDescriptor::file(name, sha256)];
     let of_run = signoff.run.as_ref().and_then(|run| Some((&run.run, run.manifest_sha256.as_ref()?)));
-    subjects.extend(of_run.map(|(run, sha256)| ResourceDescriptor::file(format!("{run}/manifest.json"), sha256)));
+    subjects
+        .extend(of_run.map(|(run, sha256)| ResourceDescriptor::file(format!("{run}/manifest.json"), sha256)));
     let policy = &signoff.policy;
     let summary = VerificationSummary {
         verifier: Verifier {
@@ -76,9 +77,10 @@ const VALID_UNTIL: &str = "urn:cutproof:valid-until";
 /// The envelopes of a run.
 fn inputs(bundle: &Bundle) -> impl Iterator<Item = ResourceDescriptor> {
     let folder = bundle.folder.file_name().unwrap_or_default().to_string_lossy();
-    bundle.envelopes.iter().map(move |(name, bytes)| {
-        ResourceDescriptor::file(format!("{folder}/{name}"), sha256(bytes))
-    })
+    bundle
+        .envelopes
+        .iter()
+        .map(move |(name, bytes)| ResourceDescriptor::file(format!("{folder}/{name}"), sha256(bytes)))
 }
 
 /// SHA-256 in hex.
