@@ -153,6 +153,8 @@ codes! {
         NoRunId = "no-run-id",
         /// Completed before --since (warning).
         OlderThanSince = "older-than-since",
+        /// Only a selection of the gates ran.
+        PartialRun = "partial-run",
     }
     Outcome {
         /// The cutover did not succeed.
@@ -165,6 +167,8 @@ codes! {
         RollbackFailed = "rollback-failed",
         /// The rollback took longer than --max-rollback-seconds.
         RollbackOverLimit = "rollback-over-limit",
+        /// Something stands against the run: a gate, a step, a service level, its watch.
+        RunNotPassed = "run-not-passed",
     }
     Values {
         /// A required key that is not there.
@@ -252,6 +256,64 @@ codes! {
         /// The files have different run ids.
         OtherRun = "other-run",
     }
+    Bundle {
+        /// A run's folder that can't be listed.
+        BundleUnreadable = "bundle-unreadable",
+        /// A run's folder without its manifest, though the run has ended.
+        ManifestMissing = "manifest-missing",
+        /// A manifest that is none.
+        ManifestUnreadable = "manifest-unreadable",
+        /// A manifest that says something else than journals and files.
+        ManifestDiffers = "manifest-differs",
+        /// A path that leaves the folder, is written in no plain way, or is another one's on some machine.
+        UnsafePath = "unsafe-path",
+        /// A file of the manifest that is not there.
+        FileMissing = "file-missing",
+        /// A file that the manifest does not have.
+        FileAdded = "file-added",
+        /// A file that has other contents.
+        FileChanged = "file-changed",
+        /// A file that is shorter.
+        FileTruncated = "file-truncated",
+        /// A file that is there under another name.
+        FileRenamed = "file-renamed",
+        /// A link, a folder, a FIFO or a device where a file was.
+        FileReplaced = "file-replaced",
+        /// A file that can't be read.
+        FileUnreadable = "file-unreadable",
+        /// An envelope that can't be read; it signs nothing (warning).
+        EnvelopeUnread = "envelope-unread",
+    }
+    Journal {
+        /// A journal that can't be read, or is larger than any.
+        JournalUnreadable = "journal-unreadable",
+        /// A journal whose chain does not hold.
+        JournalBroken = "journal-broken",
+        /// A journal whose entries can't all be true.
+        JournalContradiction = "journal-contradiction",
+        /// A journal with another head than its manifest or the run above it says.
+        JournalHead = "journal-head",
+        /// A journal in a folder of another name than its run's.
+        RunFolder = "run-folder",
+        /// A run within the run that is not there.
+        RunMissing = "run-missing",
+        /// A run within the run that is not as the run above it says.
+        RunDiffers = "run-differs",
+        /// A run within the run that no other tells of (warning).
+        RunUntold = "run-untold",
+        /// A file that its journal gives and that is not there.
+        EvidenceMissing = "evidence-missing",
+        /// A file that says something else than its journal.
+        EvidenceDiffers = "evidence-differs",
+        /// A file that no journal of the bundle gives.
+        EvidenceWithoutJournal = "evidence-without-journal",
+        /// A file of a run that is not in the bundle (warning).
+        EvidenceOfOtherRun = "evidence-of-other-run",
+        /// A file of another cutproof, which says more or less than this one's would.
+        OtherTool = "other-tool",
+        /// A file of a run within that has no end was not held against its journal (warning).
+        NotCompared = "not-compared",
+    }
     Runs {
         /// None of the runs may count.
         NoRunCounts = "no-run-counts",
@@ -300,9 +362,13 @@ impl Code {
     /// What it means where it refuses the evidence: which exit code follows.
     pub fn class(self) -> Class {
         match self {
-            Code::UnknownProjection => Class::Inconclusive,
+            Code::UnknownProjection | Code::OtherTool => Class::Inconclusive,
             Code::EvidenceNotFound | Code::RunUnfinished | Code::OlderThanSince => Class::Missing,
             Code::NoRunCounts | Code::SignoffExpired | Code::SignoffUnsigned => Class::Missing,
+            Code::ManifestMissing | Code::EvidenceMissing => Class::Missing,
+            Code::BundleUnreadable | Code::FileUnreadable | Code::JournalUnreadable => Class::Refused,
+            Code::RunFolder => Class::Refused,
+            code if matches!(code.group(), Group::Bundle | Group::Journal) => Class::Tampered,
             _ => Class::Refused,
         }
     }
@@ -316,7 +382,13 @@ impl Code {
             Code::OtherRun => Some("this is another run's file"),
             Code::NoRunId | Code::OlderThanSince => Some("the file may be left over from another run"),
             Code::NoFinalNewline => Some("the file may be cut off"),
-            Code::UnknownProjection => Some("another cutproof wrote it; this is no sign of tampering"),
+            Code::UnknownProjection | Code::OtherTool => {
+                Some("another cutproof wrote it; this is no sign of tampering")
+            }
+            Code::PartialRun => Some("a run of a selection signs nothing off"),
+            Code::RunFolder => Some("a run's folder has the run's name"),
+            Code::RunUntold => Some("nothing of it counts"),
+            Code::EvidenceOfOtherRun => Some("nothing in the bundle stands behind it"),
             _ => None,
         }
     }
