@@ -76,15 +76,14 @@ fn is_hint(json: &str, at: usize) -> bool {
 
 #[test]
 fn one_flipped_bit_anywhere_is_refused() {
-    // Unoptimised, ECDSA takes 20 ms: one bit of each byte, and all in the other algorithm.
-    for ((key, public), bits) in KEYS.iter().zip(public()).zip([8, 1]) {
+    for (key, public) in KEYS.iter().zip(public()) {
         let signed = Envelope::sign(&statement("signoff.json"), &[key]).unwrap();
         let json = String::from_utf8(signed.to_json()).unwrap();
         let whole = json.len() - "\n".len();
         for at in 0..whole {
-            for bit in 0..bits {
+            for bit in 0..8 {
                 let mut flipped = json.clone().into_bytes();
-                flipped[at] ^= 1 << ((at + bit) % 8);
+                flipped[at] ^= 1 << bit;
                 let Ok(read) = Envelope::parse(&flipped) else { continue };
                 let verified = read.verify(std::slice::from_ref(&public));
                 if is_hint(&json, at) {
