@@ -17,6 +17,7 @@ mod rollback;
 pub(crate) mod run;
 mod runs;
 mod schema;
+mod signoff;
 mod status;
 mod verify;
 mod watch;
@@ -75,6 +76,8 @@ enum Verb {
     Readiness(Box<readiness::Arguments>),
     /// Judge the evidence of a cutover and its rollback; reads files and nothing else.
     Verify(verify::Arguments),
+    /// Judge the runs of a window by a policy, and write and sign whether it may be used; reads files and nothing else.
+    Signoff(signoff::Arguments),
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
     Gates(gates::Verb),
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
+        Verb::Signoff(arguments) => report(signoff::run(arguments)).into(),
         Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),
         Verb::Watch(arguments) => match arguments.replay() {
             Some(recorded) => report(watch::replay::run(recorded)).into(),
