@@ -164,7 +164,10 @@ impl Rehearsal {
                 };
                 match &options.unavailable {
                     Some(why) => Some(Arc::new(provision::Unavailable(why.clone()))),
-                    None => Some(Arc::new(provision::attached(endpoints, name, cancel))),
+                    None => {
+                        let attached = provision::attached(endpoints, name, cancel);
+                        Some(Arc::new(attached.with_topics(provision::topics(plan))))
+                    }
                 }
             }
         };
