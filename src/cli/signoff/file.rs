@@ -44,12 +44,24 @@ pub fn read(path: &Path) -> super::super::Result<(File, Vec<String>)> {
     let mut envelopes = Vec::new();
     for beside in names(folder, name)? {
         match self::bytes(folder, &beside, LARGEST_ENVELOPE) {
-            _ if envelopes.len() >= MOST_ENVELOPES => unread.push(format!("{beside}: behind {MOST_ENVELOPES} others")),
+            _ if envelopes.len() >= MOST_ENVELOPES => {
+                unread.push(format!("{beside}: behind {MOST_ENVELOPES} others"))
+            }
             Ok(bytes) => envelopes.push((beside, bytes)),
             Err(error) => unread.push(format!("{beside}: {error}")),
         }
     }
     Ok((File { path: shown.to_string(), bytes, envelopes }, unread))
+}
+
+/// The paths of the envelopes beside a sign-off, which need not be there itself.
+pub fn envelopes(path: &Path) -> super::super::Result<Vec<PathBuf>> {
+    let folder = folder_of(path);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match folder.is_dir() {
+        true => Ok(names(folder, name)?.into_iter().map(|name| folder.join(name)).collect()),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// The paths of a sign-off and its envelopes: they may lie in the repository, and are no change of it.
@@ -64,7 +76,9 @@ fn names(folder: &Path, of: &str) -> super::super::Result<Vec<String>> {
         .map_err(|error| Refusal(format!("cannot list {}: {error}", folder.display())))?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut names: Vec<_> = names
-        .filter(|name| name.strip_prefix(of).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(ENVELOPE)))
+        .filter(|name| {
+            name.strip_prefix(of).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(ENVELOPE))
+        })
         .collect();
     names.sort();
     Ok(names)
@@ -90,7 +104,9 @@ mod tests {
     fn envelopes_are_those_beside_it_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for name in ["a.json", "a.json.dsse.json", "a.json.approver.dsse.json", "b.json.dsse.json", "a.json.txt"] {
+        for name in
+            ["a.json", "a.json.dsse.json", "a.json.approver.dsse.json", "b.json.dsse.json", "a.json.txt"]
+        {
             fs::write(at(name), name).unwrap();
         }
         symlink(at("b.json.dsse.json"), at("a.json.link.dsse.json")).unwrap();

@@ -2,9 +2,9 @@
 //! It reads files and nothing else: no network, no processes.
 
 pub mod file;
+mod key;
 pub mod required;
 
-use super::sign::Key;
 use super::{Refusal, print, tell};
 use crate::evidence::place;
 use crate::model::Stamp;
@@ -17,6 +17,7 @@ use crate::verify::policy::judge;
 use crate::verify::runs;
 use crate::verify::signoff::{SignOff, combine, exit_code, make, summary, unjudged};
 use crate::verify::{Finding, Severity};
+use key::Key;
 use std::path::{Path, PathBuf};
 
 /// The flags of `signoff`.
@@ -44,11 +45,12 @@ pub struct Arguments {
 /// Judges the runs, writes what came of it, and says that.
 pub fn run(arguments: Arguments) -> super::Result {
     let policy = policy::load(&policy::find(&arguments.policy)).map_err(Refusal::of)?;
+    refuse_signed(&arguments.output)?;
     // Before anything is written: a key that can't be read is no reason to leave a sign-off without its signature.
     let key = arguments.key.read()?;
     let made = Stamp::now();
     let bundles: Vec<_> = arguments.runs.iter().map(|folder| bundle::open(folder)).collect();
-    let judgement = judged(&bundles, &policy, arguments.at.unwrap_or(made));
+    let judgement = judged(&bundles, &policy, arguments.at.unwrap_or(made))?;
     let signoff = make(&judgement, &bundles, made);
     write(&signoff, &bundles, key.as_ref(), &arguments)?;
     say(&judgement, &signoff)?;
@@ -56,17 +58,37 @@ pub fn run(arguments: Arguments) -> super::Result {
 }
 
 /// What the policy makes of the run that counts, and of how the others stand to it.
-fn judged(bundles: &[Bundle], policy: &Policy, at: Stamp) -> Judgement {
+fn judged(bundles: &[Bundle], policy: &Policy, at: Stamp) -> super::Result<Judgement> {
     let selection = runs::select(bundles);
     let judgement = match selection.counting {
-        Some(counting) => judge(bundles, counting, policy, at),
+        Some(counting) => judge(bundles, counting, policy, at).map_err(Refusal::of)?,
         None => unjudged(bundles, policy, at),
     };
-    combine(judgement, selection, bundles)
+    Ok(combine(judgement, selection, bundles))
+}
+
+/// What others have signed already is not replaced: their signatures would stand beside another sign-off.
+fn refuse_signed(output: &Path) -> super::Result<()> {
+    let own = file::envelope_path(output);
+    let others = file::envelopes(output)?;
+    let others: Vec<_> = others.into_iter().filter(|path| *path != own).collect();
+    match others.first() {
+        None => Ok(()),
+        Some(other) => Err(Refusal(format!(
+            "{} has signatures of others beside it ({}): choose another --output, or move both away",
+            output.display(),
+            other.display()
+        ))),
+    }
 }
 
 /// The sign-off, and its envelope where there is a key. An envelope of a former sign-off is about that one, and goes.
-fn write(signoff: &SignOff, bundles: &[Bundle], key: Option<&PrivateKey>, flags: &Arguments) -> super::Result<()> {
+fn write(
+    signoff: &SignOff,
+    bundles: &[Bundle],
+    key: Option<&PrivateKey>,
+    flags: &Arguments,
+) -> super::Result<()> {
     let output = &flags.output;
     let bytes = signoff.to_json().map_err(Refusal::of)?;
     let beside = file::envelope_path(output);
@@ -85,10 +107,22 @@ fn write(signoff: &SignOff, bundles: &[Bundle], key: Option<&PrivateKey>, flags:
             print(&format!("{}\n", beside.display()))?;
         }
         None => {
+            remove(&beside)?;
             tell("warning: nobody signed it: `cutover --require-signoff` takes none without (--key KEY)\n");
         }
     }
     Ok(())
+}
+
+/// Takes away what signed a former sign-off.
+fn remove(envelope: &Path) -> super::Result<()> {
+    match std::fs::remove_file(envelope) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Refusal(format!(
+            "cannot remove {}, which signs a former sign-off: {error}",
+            envelope.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// What came of it, for people: on stderr, with the reasons.

@@ -4,9 +4,9 @@ use super::file;
 use crate::cli::{Refusal, Result, tell};
 use crate::cutover::plan::Prepared;
 use crate::cutover::precondition;
-use crate::model::event::FileDigest;
+use crate::model::Stamp;
+use crate::model::event::{FileDigest, Provenance};
 use crate::model::switch::ReliedOn;
-use crate::model::{Provenance, Stamp};
 use crate::policy::{self, Policy};
 use crate::process::{Cancel, Worker};
 use crate::profile::Profile;
@@ -86,7 +86,8 @@ impl Flags {
             return policy::load(&policy::find(given)).map_err(Refusal::of);
         }
         let shown = path.display();
-        let signoff = read(bytes).map_err(|error| Refusal(format!("the sign-off {shown} can't be used: {error}")))?;
+        let signoff =
+            read(bytes).map_err(|error| Refusal(format!("the sign-off {shown} can't be used: {error}")))?;
         let named = policy_path(&signoff).ok_or_else(|| {
             let named = signoff.policy.path.chars().take(200).collect::<String>();
             Refusal(format!(
