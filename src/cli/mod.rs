@@ -9,6 +9,7 @@ mod engines;
 mod flags;
 mod gates;
 mod init;
+mod keygen;
 mod plan;
 mod readiness;
 mod rehearse;
@@ -17,6 +18,7 @@ mod rollback;
 pub(crate) mod run;
 mod runs;
 mod schema;
+mod sign;
 mod signoff;
 mod status;
 mod verify;
@@ -78,6 +80,10 @@ enum Verb {
     Verify(verify::Arguments),
     /// Judge the runs of a window by a policy, and write and sign whether it may be used; reads files and nothing else.
     Signoff(signoff::Arguments),
+    /// Make a pair of keys to sign with.
+    Keygen(keygen::Arguments),
+    /// Sign runs, sign-offs and policies with a private key. What was tampered with is not signed.
+    Sign(sign::Arguments),
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
     Gates(gates::Verb),
@@ -135,6 +141,8 @@ pub fn main() -> ExitCode {
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
         Verb::Signoff(arguments) => report(signoff::run(arguments)).into(),
+        Verb::Keygen(arguments) => report(keygen::run(&arguments)).into(),
+        Verb::Sign(arguments) => report(sign::run(&arguments)).into(),
         Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),
         Verb::Watch(arguments) => match arguments.replay() {
             Some(recorded) => report(watch::replay::run(recorded)).into(),

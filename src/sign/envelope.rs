@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 
 /// The only type of payload that is read and written.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
-/// The largest envelope that is read, in bytes: some 100 times that of a run with 1,000 gates.
-pub const MAX_ENVELOPE: usize = 8 << 20;
+/// The largest envelope that is read, in bytes: some 50 times that of a run with 1,000 gates.
+pub const MAX_ENVELOPE: usize = 4 << 20;
+/// The largest payload that is written: with as many signatures as there may be, it can be read again.
+pub(super) const MAX_PAYLOAD: usize = (MAX_ENVELOPE - (64 << 10)) / 4 * 3;
 /// The most signatures that an envelope may have.
 pub const MAX_SIGNATURES: usize = 64;
 

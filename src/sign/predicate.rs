@@ -88,6 +88,17 @@ pub enum TestOutcome {
     Failed,
 }
 
+impl TestOutcome {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TestOutcome::Passed => "PASSED",
+            TestOutcome::Warned => "WARNED",
+            TestOutcome::Failed => "FAILED",
+        }
+    }
+}
+
 /// What came of a policy: SLSA's verification summary, version 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,5 +1,6 @@
 //! in-toto Statements, version 1: what is said (a predicate) of what (subjects, by their digests).
 
+use super::envelope::MAX_PAYLOAD;
 use super::json::{self, JsonError};
 use super::predicate::{Approval, Predicate, uri};
 use super::resource::{ResourceDescriptor, short};
@@ -39,6 +40,9 @@ pub enum StatementError {
         /// What is wrong.
         why: String,
     },
+    /// Nobody could read it again.
+    #[error("expected a statement of at most {MAX_PAYLOAD} bytes, and it has {0}")]
+    TooLarge(usize),
     /// Its subjects can't be told.
     #[error("expected subjects with digests: {0}")]
     Subject(String),
@@ -104,7 +108,11 @@ impl Statement {
             "predicateType": kind,
             "predicate": predicate,
         });
-        Ok(statement.to_string().into_bytes())
+        let payload = statement.to_string().into_bytes();
+        match payload.len() {
+            size if size > MAX_PAYLOAD => Err(StatementError::TooLarge(size)),
+            _ => Ok(payload),
+        }
     }
 
     /// Whether one of its subjects has this SHA-256, in hex. Subjects are told by their digests alone.

@@ -356,6 +356,24 @@ codes! {
         /// A signature beside a sign-off that does not count (warning).
         SignoffSignatureIgnored = "signoff-signature-ignored",
     }
+    Signature {
+        /// No signature of a given key over the run as it is.
+        SignatureMissing = "signature-missing",
+        /// A signature that does not verify with the key that it names; a warning where another one counts.
+        SignatureBroken = "signature-broken",
+        /// A signature of a given key over another manifest; a warning where another one counts.
+        SignatureOtherSubject = "signature-other-subject",
+        /// A signed result that is not the one that the journal gives; a warning where another one counts.
+        StatementDiffers = "statement-differs",
+        /// A signed statement that is none, or not of a run (warning).
+        StatementUnusable = "statement-unusable",
+        /// A file that is no envelope, or one that is not used (warning).
+        EnvelopeUnusable = "envelope-unusable",
+        /// A signature of none of the given keys (warning).
+        SignatureForeign = "signature-foreign",
+        /// A second signature of a key (warning).
+        SignatureAgain = "signature-again",
+    }
 }
 
 impl Code {
@@ -369,6 +387,8 @@ impl Code {
             Code::BundleUnreadable | Code::FileUnreadable | Code::JournalUnreadable => Class::Refused,
             Code::RunFolder => Class::Refused,
             code if matches!(code.group(), Group::Bundle | Group::Journal) => Class::Tampered,
+            Code::SignatureMissing => Class::Missing,
+            Code::SignatureBroken | Code::SignatureOtherSubject | Code::StatementDiffers => Class::Tampered,
             _ => Class::Refused,
         }
     }
@@ -389,6 +409,7 @@ impl Code {
             Code::RunFolder => Some("a run's folder has the run's name"),
             Code::RunUntold => Some("nothing of it counts"),
             Code::EvidenceOfOtherRun => Some("nothing in the bundle stands behind it"),
+            Code::SignatureOtherSubject => Some("what was signed is not what is here"),
             _ => None,
         }
     }

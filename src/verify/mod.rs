@@ -12,6 +12,7 @@ mod meaning;
 mod outcome;
 mod pair;
 pub mod runs;
+pub mod signatures;
 pub mod signoff;
 mod steps;
 mod times;

@@ -2,7 +2,6 @@
 //! It reads files and nothing else: no network, no processes.
 
 pub mod file;
-mod key;
 pub mod required;
 
 use super::{Refusal, print, tell};
@@ -17,7 +16,6 @@ use crate::verify::policy::judge;
 use crate::verify::runs;
 use crate::verify::signoff::{SignOff, combine, exit_code, make, summary, unjudged};
 use crate::verify::{Finding, Severity};
-use key::Key;
 use std::path::{Path, PathBuf};
 
 /// The flags of `signoff`.
@@ -32,10 +30,11 @@ pub struct Arguments {
     /// The moment for which it is judged, e.g. the window's start: 2026-02-12T04:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = super::verify::time)]
     at: Option<Stamp>,
-    #[command(flatten)]
-    key: Key,
+    /// The private key that signs it: a file, env:NAME for a variable, - for standard input
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    key: Option<String>,
     /// As what the key signs; the policy says who may
-    #[arg(long, value_name = "ROLE", default_value = "runner")]
+    #[arg(long, value_name = "ROLE", default_value = "runner", value_parser = super::sign::role)]
     role: String,
     /// Where the sign-off goes; what signs it goes beside it
     #[arg(long, value_name = "FILE", default_value = "signoff.json")]
@@ -47,7 +46,7 @@ pub fn run(arguments: Arguments) -> super::Result {
     let policy = policy::load(&policy::find(&arguments.policy)).map_err(Refusal::of)?;
     refuse_signed(&arguments.output)?;
     // Before anything is written: a key that can't be read is no reason to leave a sign-off without its signature.
-    let key = arguments.key.read()?;
+    let key = arguments.key.as_deref().map(super::sign::key::read).transpose()?;
     let made = Stamp::now();
     let bundles: Vec<_> = arguments.runs.iter().map(|folder| bundle::open(folder)).collect();
     let judgement = judged(&bundles, &policy, arguments.at.unwrap_or(made))?;
