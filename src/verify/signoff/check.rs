@@ -138,7 +138,9 @@ pub fn check(file: &File, policy: &Policy, expected: &Expected<'_>) -> Checked {
         is_of_policy(signoff, policy, &mut found);
         still_holds(signoff, policy, expected.now, &mut found);
         is_for_this(signoff, policy, expected, &mut found);
-        signers = signed_by(&Signed { file, sha256: &sha256, signoff, policy }, &mut found);
+        let by = signed_by(&Signed { file, sha256: &sha256, signoff, policy }, &mut found);
+        made_by_whom(&by, &mut found);
+        signers = by.into_iter().map(|by| by.signer).collect();
         thresholds(&signers, policy, &mut found);
     }
     let (findings, more) = found.finish();
@@ -237,7 +239,7 @@ struct Signed<'a> {
 }
 
 /// Whose signatures count: of a key that the policy trusts in the role that the statement names, over these bytes.
-fn signed_by(signed: &Signed<'_>, found: &mut Findings) -> Vec<Signer> {
+fn signed_by(signed: &Signed<'_>, found: &mut Findings) -> Vec<By> {
     let keys: Vec<PublicKey> = signed.policy.keys.iter().map(|trusted| trusted.key.clone()).collect();
     let mut signers = Vec::new();
     for (name, bytes) in &signed.file.envelopes {
@@ -261,7 +263,10 @@ fn signed_by(signed: &Signed<'_>, found: &mut Findings) -> Vec<Signer> {
             // One key may stand in the policy under two names.
             let owners = signed.policy.keys.iter().filter(|trusted| trusted.key.id() == key);
             match owners.clone().find(|trusted| trusted.roles.contains(&said.role)) {
-                Some(owner) => signers.push(signer(owner, &said.role, name)),
+                Some(owner) => {
+                    let signer = signer(owner, &said.role, name);
+                    signers.push(By { signer, summary: said.summary });
+                }
                 None => {
                     let names: Vec<_> = owners.map(|trusted| trusted.name.as_str()).collect();
                     let why = format!("{} may not sign as {}", names.join(", "), said.role);
@@ -282,10 +287,18 @@ fn signer(owner: &TrustedKey, role: &str, envelope: &str) -> Signer {
     }
 }
 
+/// A signature that counts.
+struct By {
+    signer: Signer,
+    /// Over the verification summary, not an approval.
+    summary: bool,
+}
+
 /// What an envelope says, where that is of this sign-off.
 struct Said {
     envelope: Envelope,
     role: String,
+    summary: bool,
 }
 
 fn envelope(signed: &Signed<'_>, bytes: &[u8]) -> Result<Said, String> {
@@ -296,7 +309,8 @@ fn envelope(signed: &Signed<'_>, bytes: &[u8]) -> Result<Said, String> {
     }
     let role = statement.role().ok_or("it says no role")?.to_owned();
     agrees(&statement, signed)?;
-    Ok(Said { envelope, role })
+    let summary = matches!(statement.predicate, Predicate::VerificationSummary(_));
+    Ok(Said { envelope, role, summary })
 }
 
 /// Whether a statement says of the sign-off what that says itself.
@@ -324,19 +338,18 @@ fn ignored(name: &str, why: &str, found: &mut Findings) {
     found.warn(Code::SignoffSignatureIgnored, at, "one that counts for the sign-off", why);
 }
 
-/// Somebody who is trusted must stand for it, and as many approvers as the policy asks for.
-fn thresholds(signers: &[Signer], policy: &Policy, found: &mut Findings) {
-    if signers.is_empty() {
-        let expected = "of a key that the policy trusts, over these very bytes";
-        let advice = "make it with `signoff --key`, or sign it with `sign`; the policy names who may";
-        found.refuse_and_advise(
-            Code::SignoffUnsigned,
-            at("a signature"),
-            expected,
-            "none that counts",
-            advice,
-        );
+/// Somebody who is trusted made it: an approval says that it was read, the summary that the runs were judged.
+fn made_by_whom(by: &[By], found: &mut Findings) {
+    if !by.iter().any(|by| by.summary) {
+        let expected = "there, by a key that the policy trusts, over these very bytes";
+        let advice = "make it with `signoff --key KEY`; the policy names who may";
+        let at = at("the signed verification summary");
+        found.refuse_and_advise(Code::SignoffUnsigned, at, expected, "none that counts", advice);
     }
+}
+
+/// As many approvers as the policy asks for.
+fn thresholds(signers: &[Signer], policy: &Policy, found: &mut Findings) {
     for threshold in policy.thresholds.iter().filter(|threshold| threshold.role == APPROVER) {
         let of_role = signers.iter().filter(|signer| signer.role == threshold.role);
         let keys: BTreeSet<_> = of_role.map(|signer| signer.key.as_str()).collect();
