@@ -95,6 +95,7 @@ fn rules(arguments: &Arguments) -> Rules {
             (false, false) => Mode::Cutover,
         },
         allow_dry_run: arguments.allow_dry_run,
+        allow_partial: false,
         max_rollback: arguments.max_rollback_seconds.clone(),
         since: arguments.since,
     }
