@@ -21,6 +21,10 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+/// The role of those who sign a sign-off. A threshold for it is counted over the sign-off's signatures, those for other
+/// roles over the run's.
+pub const APPROVER: &str = "approver";
+
 /// What a sign-off asks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {

@@ -374,6 +374,80 @@ codes! {
         /// A second signature of a key (warning).
         SignatureAgain = "signature-again",
     }
+    Policy {
+        /// A policy whose time is over.
+        PolicyExpired = "policy-expired",
+        /// A part of another run, handed in without that.
+        RunWithin = "run-within",
+        /// A run in which something was made to fail.
+        FaultOnPurpose = "fault-on-purpose",
+        /// Evidence that is later than the moment for which it is judged.
+        FromTheFuture = "from-the-future",
+        /// A run of another environment than the policy's.
+        OtherEnvironment = "other-environment",
+        /// A run of another commit than the policy's.
+        OtherCommit = "other-commit",
+        /// A run of which the commit is not on record, and the policy asks for it or for a clean work tree.
+        SourceUnknown = "source-unknown",
+        /// A run of a work tree that had changes.
+        DirtyTree = "dirty-tree",
+        /// A run of another profile than the policy's.
+        OtherProfile = "other-profile",
+        /// Services that were given by somebody else than the policy allows.
+        ProvisionerNotAllowed = "provisioner-not-allowed",
+        /// A service that was another product or version than the policy allows.
+        ProductNotAllowed = "product-not-allowed",
+        /// A service of which no product is on record.
+        ProductUnknown = "product-unknown",
+        /// A service level that was declared or defaulted.
+        LevelNotMeasured = "level-not-measured",
+        /// No service level was judged.
+        NoLevels = "no-levels",
+        /// No watch behind a switch that ended in order.
+        WatchMissing = "watch-missing",
+        /// A watch that was shorter than the policy asks.
+        WatchTooShort = "watch-too-short",
+        /// No rollback drill of the same environment, commit and profile.
+        DrillMissing = "drill-missing",
+        /// The latest rollback drill is too old.
+        DrillStale = "drill-stale",
+        /// The latest rollback drill did not go well.
+        DrillFailed = "drill-failed",
+        /// The latest rollback drill took longer than the policy allows.
+        DrillTooSlow = "drill-too-slow",
+        /// A bundle that may hold a later drill is not all there.
+        DrillUnknown = "drill-unknown",
+        /// Too few distinct keys of a role signed.
+        ThresholdUnmet = "threshold-unmet",
+        /// A signature that does not count (warning).
+        SignatureIgnored = "signature-ignored",
+    }
+    Gates {
+        /// A gate that is asked for failed, could not be measured, or had no data.
+        GateNotPassed = "gate-not-passed",
+        /// A gate that is asked for did not run, since one that it needs did not pass.
+        GateBlocked = "gate-blocked",
+        /// A gate that is asked for did not run.
+        GateNotRun = "gate-not-run",
+        /// A gate that is asked for, and that the run's plan does not have.
+        GateMissing = "gate-missing",
+        /// A gate that is asked for, and was measured too long ago.
+        GateStale = "gate-stale",
+        /// A gate that was measured later than the moment for which it is judged.
+        GateFromTheFuture = "gate-from-the-future",
+        /// A gate that passed only when it was tried again, and the policy does not take that.
+        GateFlaky = "gate-flaky",
+        /// A gate that nobody asks for is not as it must be (warning).
+        GateUnexpected = "gate-unexpected",
+        /// A red gate that a waiver lets through (warning).
+        GateWaived = "gate-waived",
+        /// A waiver of a gate that is not red (warning).
+        WaiverUnused = "waiver-unused",
+        /// A waiver whose time is over (warning).
+        WaiverExpired = "waiver-expired",
+        /// A waiver for another commit or another run (warning).
+        WaiverOfOther = "waiver-of-other",
+    }
 }
 
 impl Code {
@@ -389,6 +463,12 @@ impl Code {
             code if matches!(code.group(), Group::Bundle | Group::Journal) => Class::Tampered,
             Code::SignatureMissing => Class::Missing,
             Code::SignatureBroken | Code::SignatureOtherSubject | Code::StatementDiffers => Class::Tampered,
+            Code::PolicyExpired | Code::RunWithin | Code::SourceUnknown | Code::ProductUnknown => {
+                Class::Missing
+            }
+            Code::NoLevels | Code::WatchMissing | Code::ThresholdUnmet => Class::Missing,
+            Code::DrillMissing | Code::DrillStale | Code::DrillUnknown => Class::Missing,
+            Code::GateNotRun | Code::GateMissing | Code::GateStale => Class::Missing,
             _ => Class::Refused,
         }
     }

@@ -11,6 +11,7 @@ mod lines;
 mod meaning;
 mod outcome;
 mod pair;
+pub mod policy;
 pub mod runs;
 pub mod signatures;
 pub mod signoff;

@@ -5,6 +5,7 @@ use super::folder_of;
 use crate::bundle::open_file;
 use crate::cli::Refusal;
 use crate::journal::Digest;
+use crate::sign::MAX_ENVELOPE;
 use crate::verify::signoff::File;
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// The largest sign-off that is read: some 100,000 gates.
 const LARGEST: u64 = 64 << 20;
 /// The largest envelope.
-const LARGEST_ENVELOPE: u64 = 16 << 20;
+const LARGEST_ENVELOPE: u64 = MAX_ENVELOPE as u64;
 /// How many envelopes are read.
 const MOST_ENVELOPES: usize = 64;
 /// How the names of envelopes end.
