@@ -32,8 +32,10 @@ impl Window {
         let bin = desk.path("bin");
         fs::create_dir(&bin).expect("a folder of ours");
         symlink(env!("CARGO_BIN_EXE_cutproof"), bin.join("cutproof")).expect("a link of ours");
-        let commands: String =
-            blocks(PAGE).filter(|(language, _)| *language == "sh").map(|(_, text)| text).collect();
+        let commands: String = blocks(PAGE)
+            .filter(|(language, _)| *language == "sh")
+            .map(|(_, text)| format!("{text}\n"))
+            .collect();
         let mut command = desk.program("bash");
         command.args(["-c", &script(&commands)]).current_dir(desk.path("repo"));
         let path = std::env::var("PATH").expect("a PATH");
