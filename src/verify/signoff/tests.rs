@@ -257,6 +257,23 @@ fn an_edited_sign_off_has_no_signature() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn a_sign_off_with_one_byte_changed_is_never_accepted(place: proptest::sample::Index, by in 1u8..) {
+        let people = people();
+        let mut whole = file(&make(&judgement(), &[], now()), &people);
+        let place = place.index(whole.bytes.len());
+        whole.bytes[place] ^= by;
+        let checked = check(&whole, &policy(&people), &expected());
+        proptest::prop_assert!(!checked.is_accepted() && checked.signers.is_empty());
+    }
+
+    #[test]
+    fn any_bytes_can_be_read(bytes: Vec<u8>) {
+        proptest::prop_assert!(read(&bytes).is_err());
+    }
+}
+
 #[test]
 fn a_no_go_is_signed_as_failed_and_that_signature_approves_nothing() {
     let people = people();
