@@ -82,7 +82,7 @@ enum Verb {
     Signoff(signoff::Arguments),
     /// Make a pair of keys to sign with.
     Keygen(keygen::Arguments),
-    /// Sign runs, sign-offs and policies with a private key. What was tampered with is not signed.
+    /// Sign runs, sign-offs and policies; what was tampered with is not signed.
     Sign(sign::Arguments),
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
