@@ -6,10 +6,12 @@ mod disk;
 mod docs;
 mod fields;
 mod parse;
+mod signed;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use disk::{FOLDER, find};
+pub use signed::{ENVELOPE, envelope, load_signed};
 
 use crate::model::{Gate, GateId, Phase, Position, Stamp};
 use crate::settings::Faults;
@@ -189,6 +191,16 @@ pub enum PolicyError {
         path: String,
         /// Why.
         fault: FileFault,
+    },
+    /// It must be signed, and is not.
+    #[error("policy {path} is not signed as it must be: its envelope is {envelope}, and {why}")]
+    Unsigned {
+        /// Its path.
+        path: String,
+        /// The envelope that was looked for.
+        envelope: String,
+        /// What is wrong with that.
+        why: String,
     },
     /// It says something that can't be.
     #[error(transparent)]
