@@ -237,6 +237,15 @@ fn a_key_in_a_file_lies_beside_the_policy_and_is_the_one_that_its_id_says() {
 }
 
 #[test]
+fn a_key_without_a_policy_is_no_policy() {
+    assert_eq!(of_flags(None, None).unwrap(), Policy::built_in());
+    assert_eq!(of_flags(Some("rehearsal"), None).unwrap().name, "rehearsal");
+    let key = PublicKey::from_pem(&pem(1)).unwrap();
+    assert!(matches!(of_flags(None, Some(&key)), Err(PolicyError::NothingSigned)));
+    assert!(matches!(of_flags(Some("rehearsal"), Some(&key)), Err(PolicyError::Unsigned { .. })));
+}
+
+#[test]
 fn a_policy_that_is_not_there_is_told_with_the_nearest_one() {
     let told = load(&find("producton")).unwrap_err().to_string();
     assert_eq!(told, "policy not found: gates/policy/producton.toml; nearest: gates/policy/production.toml");

@@ -4,6 +4,7 @@ use crate::evidence::sample::{Sample, id, number};
 use crate::evidence::sample_switch;
 use crate::model::event::Partition;
 use crate::model::readiness::{ReadinessPlan, SliPlan, SliSource};
+use crate::model::watch::WatchSource;
 use crate::model::{Event, ServiceKind, Verdict};
 use crate::sign::{Algorithm, PrivateKey};
 use crate::verify::decision::{GateStatus, WaiverState};
@@ -464,14 +465,40 @@ fn the_latest_rollback_drill_counts_within_its_age_and_limit() {
 }
 
 #[test]
-fn a_watch_is_as_long_as_the_policy_asks() {
-    let judged = |least: &str| {
+fn a_watch_is_as_long_as_the_policy_asks_and_what_its_samples_give() {
+    let judged = |sample: Sample, least: &str| {
         let rules = policy(&format!("[runs]\nmin_watch = \"{least}\"\n"));
-        let judgement = judged(drill(sample_switch::good(), 0), &rules);
+        let judgement = judged(drill(sample, 0), &rules);
         errors(&judgement).into_iter().filter(|code| code.starts_with("watch")).collect::<Vec<_>>()
     };
     // What the sample's watch says of itself is not what its two samples give.
-    assert_eq!(judged("1s"), ["watch-missing"]);
+    assert_eq!(judged(sample_switch::good(), "1s"), ["watch-missing"]);
+    let honest = || {
+        let mut sample = sample_switch::good();
+        let plan = sample.started.watch.as_mut().unwrap();
+        (plan.trigger, plan.monitor_keys) = ("order_latency_p99_ms > 5ms".to_owned(), Vec::new());
+        plan.sources = vec![WatchSource {
+            name: "engine".to_owned(),
+            probe: "prometheus".to_owned(),
+            with: Default::default(),
+            uses: Vec::new(),
+            timeout_ms: 1_000.0,
+            at: plan.metrics[0].at.clone(),
+        }];
+        let records = sample.records();
+        let given = crate::evidence::RunView::of(&records).unwrap().watch.unwrap().judged.unwrap();
+        let recorded = sample.events.iter_mut().find_map(|event| match event {
+            Event::WatchEnded(verdict) => Some(verdict),
+            _ => None,
+        });
+        **recorded.unwrap() = given;
+        sample
+    };
+    let records = honest().records();
+    let watched = crate::evidence::RunView::of(&records).unwrap().watch.unwrap().verdict.unwrap().watched_ms;
+    assert!(watched >= 1_000.0, "{watched}");
+    assert_eq!(judged(honest(), &format!("{}ms", watched.floor())), Vec::<&str>::new());
+    assert_eq!(judged(honest(), &format!("{}ms", watched.floor() + 1.0)), ["watch-too-short"]);
 }
 
 fn key(name: &str, key: &PrivateKey, roles: &str) -> String {
