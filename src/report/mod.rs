@@ -1,6 +1,8 @@
 //! Pure renderings of what evidence says, for people. It reads no file and knows nothing of how a run is made.
 
 mod checklist;
+mod findings;
+pub mod judged;
 mod layout;
 mod plan_table;
 pub mod status;
