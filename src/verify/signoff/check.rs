@@ -321,7 +321,9 @@ fn agrees(statement: &Statement, signed: &Signed<'_>) -> Result<(), String> {
             let said = summary.verification_result == VerificationResult::Passed;
             if said != signed.signoff.decision.is_go() {
                 let decision = signed.signoff.decision;
-                return Err(format!("its verification summary does not say {decision}, as the sign-off does"));
+                return Err(format!(
+                    "its verification summary does not say {decision}, as the sign-off does"
+                ));
             }
             if summary.policy.sha256() != Some(&signed.signoff.policy.sha256) {
                 return Err("its verification summary is by another policy than the sign-off".to_owned());
