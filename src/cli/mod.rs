@@ -21,6 +21,7 @@ pub(crate) mod run;
 mod runs;
 mod schema;
 mod sign;
+mod signoff;
 mod status;
 mod verify;
 mod watch;
@@ -81,6 +82,8 @@ enum Verb {
     Verify(verify::Arguments),
     /// Make one bundle of the bundles of a plan's shards; reads and writes files and nothing else.
     Merge(merge::Arguments),
+    /// Judge the runs of a window by a policy, and write and sign whether it may be used; reads files and nothing else.
+    Signoff(signoff::Arguments),
     /// Make a pair of keys to sign with.
     Keygen(keygen::Arguments),
     /// Sign runs, sign-offs and policies; what was tampered with is not signed.
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Merge(arguments) => report(merge::run(arguments)).into(),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
+        Verb::Signoff(arguments) => report(signoff::run(arguments)).into(),
         Verb::Keygen(arguments) => report(keygen::run(&arguments)).into(),
         Verb::Sign(arguments) => report(sign::run(&arguments)).into(),
         Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),

@@ -4,7 +4,7 @@
 pub mod detached;
 pub mod folder;
 pub mod parent;
-mod provenance;
+pub mod provenance;
 pub mod provision;
 pub mod readiness;
 pub mod record;

@@ -357,6 +357,46 @@ codes! {
         GateNotReported = "gate-not-reported",
         /// A run's id that can't be a folder's name, or is another's too.
         RunIdUnusable = "run-id-unusable",
+        /// None of the runs may count.
+        NoRunCounts = "no-run-counts",
+        /// The same run in two folders; a warning where they are the same.
+        RunTwice = "run-twice",
+        /// Runs of two environments.
+        MixedEnvironments = "mixed-environments",
+        /// Runs of two commits, or of one and of none that is known.
+        MixedCommits = "mixed-commits",
+        /// Runs of two profiles, or of one and of none.
+        MixedProfiles = "mixed-profiles",
+        /// One run had a work tree with changes, the other none (warning).
+        TreesDiffer = "trees-differ",
+        /// The latest run of another verb, which stands beside the one that counts, did not pass.
+        RunBesideRed = "run-beside-red",
+        /// A later run that can't count has something red.
+        LaterRunRed = "later-run-red",
+        /// An earlier run failed, and a later one counts (warning).
+        EarlierRunFailed = "earlier-run-failed",
+        /// A sign-off that can't be read, or not in one way only.
+        SignoffUnreadable = "signoff-unreadable",
+        /// A sign-off that says NO-GO or INCOMPLETE.
+        SignoffNotGo = "signoff-not-go",
+        /// A sign-off that says GO and lists what refuses it, or has no run.
+        SignoffContradictsItself = "signoff-contradicts-itself",
+        /// A sign-off by another policy, or the policy was changed since.
+        SignoffOtherPolicy = "signoff-other-policy",
+        /// A sign-off, or its policy, whose time is over.
+        SignoffExpired = "signoff-expired",
+        /// A sign-off for another environment than the cutover's.
+        SignoffOtherEnvironment = "signoff-other-environment",
+        /// A sign-off of another commit than the work tree's, or one of the two is not known.
+        SignoffOtherCommit = "signoff-other-commit",
+        /// A sign-off of another profile than the cutover's.
+        SignoffOtherProfile = "signoff-other-profile",
+        /// The cutover's work tree has changes; a warning where the policy does not ask for a clean one.
+        SignoffDirtyTree = "signoff-dirty-tree",
+        /// Fewer signatures over a sign-off than must be there.
+        SignoffUnsigned = "signoff-unsigned",
+        /// A signature beside a sign-off that does not count (warning).
+        SignoffSignatureIgnored = "signoff-signature-ignored",
     }
     Signature {
         /// No signature of a given key over the run as it is.
@@ -410,6 +450,80 @@ codes! {
         /// The watch did not pass.
         WatchNotPassed = "watch-not-passed",
     }
+    Policy {
+        /// A policy whose time is over.
+        PolicyExpired = "policy-expired",
+        /// A part of another run, handed in without that.
+        RunWithin = "run-within",
+        /// A run in which something was made to fail.
+        FaultOnPurpose = "fault-on-purpose",
+        /// Evidence that is later than the moment for which it is judged.
+        FromTheFuture = "from-the-future",
+        /// A run of another environment than the policy's.
+        OtherEnvironment = "other-environment",
+        /// A run of another commit than the policy's.
+        OtherCommit = "other-commit",
+        /// A run of which the commit is not on record, and the policy asks for it or for a clean work tree.
+        SourceUnknown = "source-unknown",
+        /// A run of a work tree that had changes.
+        DirtyTree = "dirty-tree",
+        /// A run of another profile than the policy's.
+        OtherProfile = "other-profile",
+        /// Services that were given by somebody else than the policy allows.
+        ProvisionerNotAllowed = "provisioner-not-allowed",
+        /// A service that was another product or version than the policy allows.
+        ProductNotAllowed = "product-not-allowed",
+        /// A service of which no product is on record.
+        ProductUnknown = "product-unknown",
+        /// A service level that was declared or defaulted.
+        LevelNotMeasured = "level-not-measured",
+        /// No service level was judged.
+        NoLevels = "no-levels",
+        /// No watch behind a switch that ended in order.
+        WatchMissing = "watch-missing",
+        /// A watch that was shorter than the policy asks.
+        WatchTooShort = "watch-too-short",
+        /// No rollback drill of the same environment, commit and profile.
+        DrillMissing = "drill-missing",
+        /// The latest rollback drill is too old.
+        DrillStale = "drill-stale",
+        /// The latest rollback drill did not go well.
+        DrillFailed = "drill-failed",
+        /// The latest rollback drill took longer than the policy allows.
+        DrillTooSlow = "drill-too-slow",
+        /// A bundle that may hold a later drill is not all there.
+        DrillUnknown = "drill-unknown",
+        /// Too few distinct keys of a role signed.
+        ThresholdUnmet = "threshold-unmet",
+        /// A signature that does not count (warning).
+        SignatureIgnored = "signature-ignored",
+    }
+    Gates {
+        /// A gate that is asked for failed, could not be measured, or had no data.
+        GateNotPassed = "gate-not-passed",
+        /// A gate that is asked for did not run, since one that it needs did not pass.
+        GateBlocked = "gate-blocked",
+        /// A gate that is asked for did not run.
+        GateNotRun = "gate-not-run",
+        /// A gate that is asked for, and that the run's plan does not have.
+        GateMissing = "gate-missing",
+        /// A gate that is asked for, and was measured too long ago.
+        GateStale = "gate-stale",
+        /// A gate that was measured later than the moment for which it is judged.
+        GateFromTheFuture = "gate-from-the-future",
+        /// A gate that passed only when it was tried again, and the policy does not take that.
+        GateFlaky = "gate-flaky",
+        /// A gate that nobody asks for is not as it must be (warning).
+        GateUnexpected = "gate-unexpected",
+        /// A red gate that a waiver lets through (warning).
+        GateWaived = "gate-waived",
+        /// A waiver of a gate that is not red (warning).
+        WaiverUnused = "waiver-unused",
+        /// A waiver whose time is over (warning).
+        WaiverExpired = "waiver-expired",
+        /// A waiver for another commit or another run (warning).
+        WaiverOfOther = "waiver-of-other",
+    }
 }
 
 impl Code {
@@ -419,12 +533,19 @@ impl Code {
             Code::UnknownProjection | Code::OtherTool => Class::Inconclusive,
             Code::EvidenceNotFound | Code::RunUnfinished | Code::OlderThanSince => Class::Missing,
             Code::ShardMissing => Class::Missing,
+            Code::NoRunCounts | Code::SignoffExpired | Code::SignoffUnsigned => Class::Missing,
             Code::ManifestMissing | Code::EvidenceMissing => Class::Missing,
             Code::BundleUnreadable | Code::FileUnreadable | Code::JournalUnreadable => Class::Refused,
             Code::RunFolder => Class::Refused,
             code if matches!(code.group(), Group::Bundle | Group::Journal) => Class::Tampered,
             Code::SignatureMissing => Class::Missing,
             Code::SignatureBroken | Code::SignatureOtherSubject | Code::StatementDiffers => Class::Tampered,
+            Code::PolicyExpired | Code::RunWithin | Code::SourceUnknown | Code::ProductUnknown => {
+                Class::Missing
+            }
+            Code::NoLevels | Code::WatchMissing | Code::ThresholdUnmet => Class::Missing,
+            Code::DrillMissing | Code::DrillStale | Code::DrillUnknown => Class::Missing,
+            Code::GateNotRun | Code::GateMissing | Code::GateStale => Class::Missing,
             _ => Class::Refused,
         }
     }

@@ -1,7 +1,7 @@
 //! `cutproof sign`: stands for runs and files with a private key. What was tampered with is not signed; a run that
 //! failed is signed as failed.
 
-mod key;
+pub(super) mod key;
 
 use super::{Refusal, Result, print};
 use crate::bundle::{self, SIGNATURES};
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result {
     Ok(exit::OK)
 }
 
-fn role(text: &str) -> std::result::Result<String, String> {
+pub(super) fn role(text: &str) -> std::result::Result<String, String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     match !text.is_empty() && text.len() <= LONGEST_ROLE && text.chars().all(plain) {
         true => Ok(text.to_owned()),

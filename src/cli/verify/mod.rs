@@ -147,7 +147,7 @@ fn source(path: &Path) -> Source {
     Source { path: path.display().to_string(), text: template::read_text(path) }
 }
 
-fn time(text: &str) -> Result<Stamp, String> {
+pub fn time(text: &str) -> Result<Stamp, String> {
     let moment: Result<jiff::Timestamp, _> = text.parse();
     let expected = "expected a time with its offset, such as 2026-02-12T04:00:00Z";
     moment
