@@ -155,13 +155,11 @@ codes! {
         RunInterrupted = "run-interrupted",
         /// A dry run; at contract level a warning.
         DryRun = "dry-run",
-        /// A run of a part of the gates (warning).
-        PartialRun = "partial-run",
         /// No CUTPROOF_RUN_ID (warning).
         NoRunId = "no-run-id",
         /// Completed before --since (warning).
         OlderThanSince = "older-than-since",
-        /// Only a selection of the gates ran.
+        /// Only a selection of the gates ran; a warning of a file on its own.
         PartialRun = "partial-run",
     }
     Outcome {

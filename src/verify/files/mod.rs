@@ -53,6 +53,7 @@ impl Asked {
             level: Level::Strict,
             mode: self.mode,
             allow_dry_run: self.allow_dry_run,
+            allow_partial: false,
             max_rollback: self.max_rollback.clone(),
             since: self.since,
         }

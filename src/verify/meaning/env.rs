@@ -14,16 +14,16 @@ pub(super) fn differences(expected: &str, seen: &str) -> Vec<Difference> {
         }
     }
     for stray in is.stray() {
-        found.push(Difference::other("the line", Some(stray.line), "KEY=VALUE", &stray.text).form());
+        found.push(Difference::other("the line", Some(stray.line), "KEY=VALUE", &*stray.text).form());
     }
-    for again in is.shadowed() {
-        found.push(Difference::other(&again.key, Some(again.line), "there once", "there again below"));
+    for doubled in is.doubled() {
+        found.push(Difference::other(&*doubled.key, Some(doubled.line), "there once", "there more than once"));
     }
     for entry in must.entries() {
         match is.entry(&entry.key) {
-            None => found.push(Difference::other(&entry.key, None, &entry.value, "no such key").form()),
+            None => found.push(Difference::other(&*entry.key, None, &*entry.value, "no such key").form()),
             Some(there) if there.value != entry.value => {
-                found.push(Difference::other(&entry.key, Some(there.line), &entry.value, &there.value));
+                found.push(Difference::other(&*entry.key, Some(there.line), &*entry.value, &*there.value));
             }
             Some(_) => {}
         }
@@ -33,7 +33,7 @@ pub(super) fn differences(expected: &str, seen: &str) -> Vec<Difference> {
     }
     let more = is.entries().iter().filter(|entry| must.get(&entry.key).is_none());
     found.extend(more.map(|entry| {
-        Difference::other(&entry.key, Some(entry.line), "no key of the run's", &entry.value).form()
+        Difference::other(&*entry.key, Some(entry.line), "no key of the run's", &*entry.value).form()
     }));
     found
 }
