@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// The exit code of evidence that was judged; docs/evidence.md has them.
-fn code(class: Option<Class>) -> u8 {
+pub fn code(class: Option<Class>) -> u8 {
     match class {
         None => exit::OK,
         Some(Class::Inconclusive) => exit::INCONCLUSIVE,
