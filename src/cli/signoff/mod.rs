@@ -15,7 +15,7 @@ use crate::verify::bundle::{self, Bundle};
 use crate::verify::decision::Judgement;
 use crate::verify::policy::judge;
 use crate::verify::runs;
-use crate::verify::signoff::{SignOff, combine, exit_code, make, summary, unjudged};
+use crate::verify::signoff::{SignOff, combine, make, refused_by, summary, unjudged};
 use crate::verify::{Finding, Severity};
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,7 @@ pub fn run(arguments: Arguments) -> super::Result {
     let signoff = make(&judgement, &bundles, made);
     write(&signoff, &bundles, key.as_ref(), &arguments)?;
     say(&judgement, &signoff)?;
-    Ok(exit_code(&judgement))
+    Ok(super::verify::judged::code(refused_by(&judgement)))
 }
 
 /// The policy of a name or path, which a key must have signed where one is given.

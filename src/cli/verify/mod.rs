@@ -1,7 +1,7 @@
 //! `cutproof verify`: the two files of a cutover, or the folders of runs, judged. It reads files and nothing else: no
 //! network, no processes.
 
-mod judged;
+pub mod judged;
 mod many;
 
 pub use judged::code;
