@@ -216,3 +216,39 @@ fn a_key_comes_from_a_file_a_variable_or_standard_input_and_is_never_shown() {
         warned.stderr
     );
 }
+
+#[test]
+fn verify_asks_for_a_signature_of_a_given_key_over_the_run_as_it_is() {
+    let desk = Desk::new();
+    let run = measured(&desk, &[("fine", "true")]).with_code(0);
+    let folder = argument(&run.folder);
+    let (key, _) = pair(&desk, "ours", "ecdsa-p256");
+    let (ours, theirs) = (argument(&desk.path("ours.pub")), argument(&desk.path("theirs.pub")));
+    pair(&desk, "theirs", "ed25519");
+    let verify = |arguments: &[&str]| desk.run(&[&["verify"], arguments].concat());
+    verify(&[&folder]).with_code(0);
+    let unsigned = verify(&[&folder, "--key", &ours]).with_code(4);
+    assert!(unsigned.stderr.contains("signature-missing"), "{unsigned:?}");
+    sign(&desk, &[&folder, "--key", &key]).with_code(0);
+    verify(&[&folder, "--key", &theirs, "--key", &ours]).with_code(0);
+    verify(&["--recursive", &argument(run.folder.parent().unwrap()), "--key", &ours]).with_code(0);
+    let foreign = verify(&[&folder, "--key", &theirs]).with_code(4);
+    assert!(
+        foreign.stderr.contains("signature-foreign") && foreign.stderr.contains("runner.dsse.json"),
+        "{foreign:?}"
+    );
+    // Sealed anew by someone who has no key.
+    let manifest = run.folder.join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, format!("{text}\n")).unwrap();
+    let other = verify(&[&folder, "--key", &ours]).with_code(5);
+    assert!(other.stderr.contains("signature-other-subject"), "{other:?}");
+    for wrong in [
+        &["--key", &ours][..],
+        &[&ours, "--key", &ours],
+        &[&folder, "--key", &key],
+        &[&folder, "--key", "none"],
+    ] {
+        verify(wrong).with_code(2);
+    }
+}

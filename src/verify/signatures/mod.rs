@@ -6,6 +6,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use super::Judged;
 use super::bundle::Bundle;
 use super::code::{Class, Code};
 use super::finding::{Evidence, Finding, Findings, More, Place};
@@ -74,6 +75,16 @@ pub fn judge(bundle: &Bundle, keys: &[PublicKey]) -> (Vec<Finding>, Vec<More>) {
         );
     }
     found.finish()
+}
+
+/// A bundle that was judged on its own, judged by [`judge`] besides.
+pub fn judged_with(bundle: &Bundle, judged: Judged, keys: &[PublicKey]) -> Judged {
+    let mut found = Findings::new([]);
+    found.take(judged.findings, judged.more);
+    let (findings, more) = judge(bundle, keys);
+    found.take(findings, more);
+    let (findings, more) = found.finish();
+    Judged { findings, more, ..judged }
 }
 
 /// What counts, and what does not.

@@ -220,6 +220,19 @@ fn an_approval_of_the_manifest_is_no_result_of_the_run() {
 }
 
 #[test]
+fn what_a_bundle_is_refused_for_on_its_own_stays_beside_its_signatures() {
+    let other = Judged {
+        kind: "run",
+        path: "evidence/run".to_owned(),
+        run: None,
+        findings: judge(&bundle(), &given()).0,
+        more: Vec::new(),
+    };
+    let judged = judged_with(&signed_and(&[&OURS, &THEIRS], |_| ()), other, &given());
+    assert_eq!(told(&judged.findings), [MISSING, (Code::SignatureForeign, Severity::Warning)]);
+}
+
+#[test]
 fn taking_a_signature_away_never_makes_a_bundle_better() {
     let broken = signed_and(&[&THEIRS], |envelope| {
         envelope["signatures"][0]["keyid"] = json!(OURS.public().id().as_str());
