@@ -177,7 +177,8 @@ fn paths_that_lead_out_or_clash_are_refused() {
 
 #[test]
 fn a_manifest_that_says_something_else_than_the_journals_is_refused_field_by_field() {
-    let changes: [(&str, fn(&mut Manifest)); 6] = [
+    type Change = fn(&mut Manifest);
+    let changes: [(&str, Change); 6] = [
         ("environment", |manifest| manifest.environment = "production".to_owned()),
         ("partial", |manifest| manifest.partial = true),
         ("profile.sha256", |manifest| manifest.profile.as_mut().unwrap().sha256 = "00".repeat(32)),
