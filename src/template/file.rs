@@ -44,25 +44,30 @@ pub fn read_text(path: &Path) -> Result<String, FileFault> {
 /// The same with another limit, in bytes.
 pub fn read_text_within(path: &Path, most: u64) -> Result<String, FileFault> {
     regular(&std::fs::metadata(path)?, most)?;
-    text(open(path, OFlags::empty(), most)?, most)
+    let (file, length) = open(path, OFlags::empty(), most)?;
+    text(file, length, most)
 }
 
 /// The same of a file whose name nobody vouches for: a symbolic link in its place is refused.
 pub fn read_unlinked(path: &Path, most: u64) -> Result<String, FileFault> {
     regular(&std::fs::symlink_metadata(path)?, most)?;
-    text(open(path, OFlags::NOFOLLOW, most)?, most)
+    let (file, length) = open(path, OFlags::NOFOLLOW, most)?;
+    text(file, length, most)
 }
 
-fn open(path: &Path, more: OFlags, most: u64) -> Result<File, FileFault> {
+/// The file, and the length that it says that it has.
+fn open(path: &Path, more: OFlags, most: u64) -> Result<(File, u64), FileFault> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | more;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
-    regular(&file.metadata()?, most)?;
-    Ok(file)
+    let metadata = file.metadata()?;
+    regular(&metadata, most)?;
+    Ok((file, metadata.len()))
 }
 
 /// Reads to the end or the limit, whatever length the file was said to have.
-fn text(file: impl Read, most: u64) -> Result<String, FileFault> {
-    let mut bytes = Vec::new();
+fn text(file: impl Read, length: u64, most: u64) -> Result<String, FileFault> {
+    // One more than there should be: then the end is seen without asking for more room.
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(most) + 1).unwrap_or_default());
     file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(FileFault::TooLarge { most });
@@ -105,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_file_that_grows_while_it_is_read_is_cut_off() {
-        assert!(matches!(text(io::repeat(b'#'), LARGEST), Err(FileFault::TooLarge { .. })));
-        assert!(text(io::repeat(b'#').take(LARGEST), LARGEST).is_ok());
+        assert!(matches!(text(io::repeat(b'#'), 0, LARGEST), Err(FileFault::TooLarge { .. })));
+        assert!(text(io::repeat(b'#').take(LARGEST), LARGEST, LARGEST).is_ok());
     }
 
     #[test]

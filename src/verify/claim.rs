@@ -3,7 +3,7 @@
 
 use super::Level;
 use super::finding::{Place, Which};
-use super::form;
+use super::form::{self, Places};
 use super::value::{self, Status};
 use crate::evidence::{Entry, Env};
 use std::cmp::Ordering;
@@ -16,8 +16,18 @@ pub(super) struct Field<'e, T> {
     pub value: T,
 }
 
-/// The parts of a step that are judged.
-pub(super) const PARTS: [&str; 5] = ["NAME", "STATUS", "DURATION_MS", "EXIT_CODE", "COMMAND"];
+/// A part of a step that is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    Name,
+    Status,
+    Duration,
+    ExitCode,
+    Command,
+}
+
+/// How keys end that say them, in the same order.
+const PARTS: [&str; 5] = ["NAME", "STATUS", "DURATION_MS", "EXIT_CODE", "COMMAND"];
 
 /// A step of the file.
 #[derive(Debug, Clone)]
@@ -66,11 +76,12 @@ pub(super) struct Claim<'e> {
 impl<'e> Claim<'e> {
     pub fn read(which: Which, env: &'e Env<'e>, level: Level) -> Claim<'e> {
         let Found { own, cutproof, steps, odd_steps } = Found::in_entries(which, env);
-        let entry = |name: &str| own[form::place_of(which, name)?];
+        let places = Places::of(which);
+        let entry = |place: Option<usize>| own[place?];
         let boolean = |text: &str| value::boolean(text, level);
         let seconds = |text: &str| value::seconds(text, level);
-        let time = |name: &str, of_cutproof: Cutproof| match which.has_times() {
-            true => entry(name),
+        let time = |place: Option<usize>, of_cutproof: Cutproof| match which.has_times() {
+            true => entry(place),
             false => cutproof[of_cutproof as usize],
         };
         Claim {
@@ -80,16 +91,16 @@ impl<'e> Claim<'e> {
             run_id: cutproof[Cutproof::RunId as usize],
             run_times: [cutproof[Cutproof::Started as usize], cutproof[Cutproof::Completed as usize]],
             partial: field(cutproof[Cutproof::Partial as usize], boolean),
-            dry_run: field(entry("DRY_RUN"), |text| value::flag(text, level)),
-            success: field(entry("SUCCESS"), boolean),
-            triggered: field(which.trigger().and_then(entry), boolean),
-            total_steps: field(entry("TOTAL_STEPS"), |text| value::whole(text, level)),
-            failed_step: entry("FAILED_STEP"),
-            duration: field(entry("DURATION_SECONDS"), seconds),
-            started: field(time("STARTED_UTC", Cutproof::Started), value::moment),
-            completed: field(time("COMPLETED_UTC", Cutproof::Completed), value::moment),
-            slo_met: field(entry("SLO_MET"), boolean),
-            max_seconds: field(entry("MAX_SECONDS"), seconds),
+            dry_run: field(entry(places.dry_run), |text| value::flag(text, level)),
+            success: field(entry(places.success), boolean),
+            triggered: field(entry(places.triggered), boolean),
+            total_steps: field(entry(places.total_steps), |text| value::whole(text, level)),
+            failed_step: entry(places.failed_step),
+            duration: field(entry(places.duration), seconds),
+            started: field(time(places.started, Cutproof::Started), value::moment),
+            completed: field(time(places.completed, Cutproof::Completed), value::moment),
+            slo_met: field(entry(places.slo_met), boolean),
+            max_seconds: field(entry(places.max_seconds), seconds),
             steps: with_values(steps, level),
             odd_steps,
         }
@@ -183,9 +194,9 @@ impl<'e> Step<'e> {
         Step { number, parts: [None; PARTS.len()], name: None, status: None, duration: None, exit_code: None }
     }
 
-    /// One of [`PARTS`].
-    pub fn part(&self, name: &str) -> Option<&'e Entry<'e>> {
-        self.parts[PARTS.iter().position(|part| *part == name)?]
+    /// The entry that says this.
+    pub fn part(&self, part: Part) -> Option<&'e Entry<'e>> {
+        self.parts[part as usize]
     }
 
     /// Takes over what another piece of the same step has, which stands behind this one in the file.
@@ -246,12 +257,14 @@ impl<'e> Found<'e> {
             odd_steps: Vec::new(),
         };
         let mut late = Vec::new();
+        let mut next = 0;
         for entry in env.entries() {
             if let Some(rest) = entry.key.strip_prefix("STEP_") {
                 found.take_step(rest, entry, &mut late);
             } else if let Some(name) = entry.key.strip_prefix(which.prefix()) {
-                if let Some(place) = form::place_of(which, name) {
+                if let Some(place) = form::place_from(which, name, next) {
                     found.own[place] = Some(entry);
+                    next = place + 1;
                 }
             } else if let Some(key) = entry.key.strip_prefix("CUTPROOF_").and_then(Cutproof::of) {
                 found.cutproof[key as usize] = Some(entry);

@@ -58,18 +58,9 @@ impl Which {
         Evidence::from(self).as_str()
     }
 
-    /// The key by which it says whether a rollback was triggered.
-    pub(super) fn trigger(self) -> Option<&'static str> {
-        match self {
-            Which::Cutover => Some("TRIGGERED_ROLLBACK"),
-            Which::Rollback => Some("TRIGGERED"),
-            _ => None,
-        }
-    }
-
     /// Whether it has times of its own; of the others cutproof says those of its run.
     pub(super) fn has_times(self) -> bool {
-        self.trigger().is_some()
+        matches!(self, Which::Cutover | Which::Rollback)
     }
 }
 
@@ -243,7 +234,7 @@ impl Place {
 /// Collects findings.
 #[derive(Debug)]
 pub(super) struct Findings {
-    paths: BTreeMap<Evidence, String>,
+    paths: Vec<(Evidence, String)>,
     list: Vec<Finding>,
     counts: BTreeMap<(Code, Severity), usize>,
 }
@@ -290,9 +281,14 @@ impl Findings {
         *count += 1;
         if *count <= MOST_OF_A_CODE {
             let Place { evidence, file, line, subject } = at;
-            let file = file.or_else(|| self.paths.get(&evidence).cloned()).unwrap_or_default();
+            let file = file.or_else(|| self.path_of(evidence)).unwrap_or_default();
             self.list.push(Finding { code, severity, evidence, file, line, subject, expected, seen, advice });
         }
+    }
+
+    /// The name of the file with this evidence; the last that was given.
+    fn path_of(&self, evidence: Evidence) -> Option<String> {
+        self.paths.iter().rfind(|(of, _)| *of == evidence).map(|(_, path)| path.clone())
     }
 
     /// Whether there is one of this code already.

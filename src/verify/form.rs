@@ -1,7 +1,7 @@
 //! Which keys a file must have, and the form of each value.
 
 use super::Level;
-use super::claim::{Claim, Step};
+use super::claim::{Claim, Part, Step};
 use super::code::Code;
 use super::finding::{Findings, Place, Which, quoted};
 use super::value::{self, Status};
@@ -155,11 +155,11 @@ const BOOTSTRAP: [Key; 16] = [
 pub(super) const MOST_KEYS: usize = 16;
 
 /// The command is not among them: older tools left it out.
-const STEP: [Key; 4] = [
-    both("NAME", Form::Text),
-    both("STATUS", Form::Status),
-    both("DURATION_MS", Form::Decimal),
-    both("EXIT_CODE", Form::ExitCode),
+const STEP: [(Part, Key); 4] = [
+    (Part::Name, both("NAME", Form::Text)),
+    (Part::Status, both("STATUS", Form::Status)),
+    (Part::Duration, both("DURATION_MS", Form::Decimal)),
+    (Part::ExitCode, both("EXIT_CODE", Form::ExitCode)),
 ];
 
 /// A file's own keys behind its prefix.
@@ -180,8 +180,79 @@ pub(super) fn place_of(which: Which, name: &str) -> Option<usize> {
     keys(which).iter().position(|key| key.name == name)
 }
 
+/// The same, where it is the key of this place most likely: files have their keys in order.
+pub(super) fn place_from(which: Which, name: &str, next: usize) -> Option<usize> {
+    match keys(which).get(next) {
+        Some(key) if key.name == name => Some(next),
+        _ => place_of(which, name),
+    }
+}
+
+/// Places of the keys that rules ask for.
+pub(super) struct Places {
+    pub dry_run: Option<usize>,
+    pub success: Option<usize>,
+    /// Whether a rollback was triggered: both files of a cutover say it.
+    pub triggered: Option<usize>,
+    pub total_steps: Option<usize>,
+    pub failed_step: Option<usize>,
+    pub duration: Option<usize>,
+    pub started: Option<usize>,
+    pub completed: Option<usize>,
+    pub slo_met: Option<usize>,
+    pub max_seconds: Option<usize>,
+}
+
+impl Places {
+    pub const fn of(which: Which) -> &'static Places {
+        match which {
+            Which::Cutover => const { &Places::among(&CUTOVER, "TRIGGERED_ROLLBACK") },
+            Which::Rollback => const { &Places::among(&ROLLBACK, "TRIGGERED") },
+            Which::Kafka => const { &Places::among(&KAFKA, "") },
+            Which::Clickhouse => const { &Places::among(&CLICKHOUSE, "") },
+            Which::Timescale => const { &Places::among(&TIMESCALE, "") },
+            Which::Debezium => const { &Places::among(&DEBEZIUM, "") },
+            Which::Bootstrap => const { &Places::among(&BOOTSTRAP, "") },
+        }
+    }
+
+    const fn among(keys: &[Key], triggered: &str) -> Places {
+        Places {
+            dry_run: find(keys, "DRY_RUN"),
+            success: find(keys, "SUCCESS"),
+            triggered: find(keys, triggered),
+            total_steps: find(keys, "TOTAL_STEPS"),
+            failed_step: find(keys, "FAILED_STEP"),
+            duration: find(keys, "DURATION_SECONDS"),
+            started: find(keys, "STARTED_UTC"),
+            completed: find(keys, "COMPLETED_UTC"),
+            slo_met: find(keys, "SLO_MET"),
+            max_seconds: find(keys, "MAX_SECONDS"),
+        }
+    }
+}
+
+const fn find(keys: &[Key], name: &str) -> Option<usize> {
+    let mut place = 0;
+    while place < keys.len() {
+        if same(keys[place].name.as_bytes(), name.as_bytes()) {
+            return Some(place);
+        }
+        place += 1;
+    }
+    None
+}
+
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 /// What a step must have. Only those of a cutover and a rollback have an exit code.
-fn step_keys(which: Which) -> &'static [Key] {
+fn step_keys(which: Which) -> &'static [(Part, Key)] {
     if which.has_times() { &STEP } else { &STEP[..3] }
 }
 
@@ -203,11 +274,11 @@ pub(super) fn check(claim: &Claim<'_>, level: Level, found: &mut Findings) {
 
 fn one_step(claim: &Claim<'_>, step: &Step<'_>, level: Level, found: &mut Findings) {
     let number = step.number;
-    for key in step_keys(claim.which) {
+    for (part, key) in step_keys(claim.which) {
         let at = || Place::nowhere(claim.which, format!("STEP_{number}_{}", key.name));
-        one(claim, key, step.part(key.name), at, level, found);
+        one(claim, key, step.part(*part), at, level, found);
     }
-    if level == Level::Strict && claim.is_of_cutproof() && step.part("COMMAND").is_none() {
+    if level == Level::Strict && claim.is_of_cutproof() && step.part(Part::Command).is_none() {
         let at = Place::nowhere(claim.which, format!("STEP_{number}_COMMAND"));
         found.refuse(Code::MissingKey, at, "there, as cutproof writes it", quoted(""));
     }
@@ -215,7 +286,7 @@ fn one_step(claim: &Claim<'_>, step: &Step<'_>, level: Level, found: &mut Findin
 
 /// Also of a step that is not judged, no duration is one that is above and below any limit.
 fn no_comparison_is_fooled(claim: &Claim<'_>, step: &Step<'_>, found: &mut Findings) {
-    if let Some(entry) = step.part("DURATION_MS").filter(|entry| value::is_not_finite(&entry.value)) {
+    if let Some(entry) = step.part(Part::Duration).filter(|entry| value::is_not_finite(&entry.value)) {
         let (code, expected) = form(Form::Decimal, Level::Contract);
         found.refuse(code, claim.at(entry), expected, quoted(&entry.value));
     }
@@ -252,10 +323,11 @@ fn one(
     } else {
         key.form == Form::Decimal && value::is_not_finite(&entry.value)
     };
-    let (code, expected) = form(key.form, level);
     if refused {
+        let (code, expected) = form(key.form, level);
         found.refuse(code, claim.at(entry), expected, quoted(&entry.value));
     } else if required && entry.value.is_empty() && !may_be_empty(claim, key) {
+        let (_, expected) = form(key.form, level);
         found.refuse(Code::EmptyValue, claim.at(entry), expected, quoted(""));
     }
 }

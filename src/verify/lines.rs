@@ -54,18 +54,13 @@ pub(super) fn no_duplicates(which: Which, env: &Env<'_>, found: &mut Findings) {
 /// No key reads as one that is judged and is another: in other letters' case, with characters that are not seen, with
 /// a word before it that shells pass over.
 pub(super) fn no_look_alikes(which: Which, env: &Env<'_>, found: &mut Findings) {
-    for entry in env.entries().iter().filter(|entry| !is_usual(&entry.key)) {
+    for entry in env.unusual() {
         let read = as_it_reads(&entry.key);
         if read != entry.key && is_judged(which, &read) {
             let expected = format!("written as {}", quoted(&read));
             found.refuse(Code::LookAlikeKey, Place::of(which, entry), expected, "another key");
         }
     }
-}
-
-/// Whether a key is one as cutproof and the runbook's tools write them.
-fn is_usual(key: &str) -> bool {
-    key.bytes().fold(true, |usual, byte| usual & matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
 }
 
 /// A key as a person reads it, or a shell.

@@ -128,8 +128,8 @@ pub(super) fn moment(text: &str) -> Option<i64> {
 /// A plain decimal as if of seconds: digits, and where there is a point digits behind it. What is finer than a
 /// nanosecond counts as one, so that nothing above a limit becomes equal to it.
 fn plain_decimal(text: &str) -> Option<Duration> {
-    let (whole_part, fraction) = match text.split_once('.') {
-        Some((whole_part, fraction)) if !fraction.is_empty() => (whole_part, fraction),
+    let (whole_part, fraction) = match text.bytes().position(|byte| byte == b'.') {
+        Some(point) if point + 1 < text.len() => (&text[..point], &text[point + 1..]),
         Some(_) => return None,
         None => (text, ""),
     };
