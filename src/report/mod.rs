@@ -1,7 +1,10 @@
 //! Pure renderings of what evidence says, for people. It reads no file and knows nothing of how a run is made.
 
 mod checklist;
+mod html;
 mod layout;
+mod markdown;
+mod page;
 mod plan_table;
 pub mod status;
 mod summary;
@@ -10,6 +13,8 @@ pub mod verification;
 mod watch;
 
 pub use checklist::{Checklist, checklist};
+pub use html::html;
+pub use markdown::markdown;
 pub use plan_table::plan_table;
 pub use summary::summary;
 pub use watch::watch;
