@@ -3,7 +3,7 @@
 
 use super::parts::{of_verdict, section};
 use super::writer::Html;
-use crate::report::page::charts::{Chart, Limit, Watch, measure};
+use crate::report::page::charts::{Chart, ChartState, Limit, Watch, measure};
 use crate::report::page::said::{lasting_ms, many};
 use crate::report::page::series::Point;
 
@@ -47,19 +47,19 @@ fn told(html: &mut Html, watch: &Watch) {
 }
 
 fn figure(html: &mut Html, chart: &Chart) {
-    let (mark, class, word) = match (chart.good, chart.breached) {
-        (_, true) => ("✗", "bad", "breached"),
-        (true, false) => ("✓", "good", ""),
-        (false, false) => ("!", "doubt", "look"),
+    let (mark, class) = match chart.state {
+        ChartState::Good => ("✓", "good"),
+        ChartState::Recorded => ("–", "doubt"),
+        ChartState::NoData => ("?", "bad"),
+        ChartState::NotJudged => ("!", "bad"),
+        ChartState::Failed | ChartState::Breached => ("✗", "bad"),
     };
     html.newline();
     html.element("figure", &[("class", class)], |html| {
         html.element("h3", &[], |html| {
             html.leaf("span", &[("class", "mark"), ("aria-hidden", "true")], mark);
             html.text(&chart.name);
-            if !word.is_empty() {
-                html.leaf("span", &[("class", "word")], word);
-            }
+            html.leaf("span", &[("class", "word")], chart.state.as_str());
         });
         match Scale::of(chart) {
             Some(scale) => drawing(html, chart, &scale),
@@ -184,10 +184,10 @@ fn cross(html: &mut Html, scale: &Scale, point: &Point) {
 }
 
 fn breach(html: &mut Html, chart: &Chart, scale: &Scale, at: f64) {
-    let x = scale.x(at);
-    straight(html, (x, TOP - 2.0), (x, BOTTOM), if chart.breached { "breach" } else { "breach other" });
+    let (x, breached) = (scale.x(at), chart.state == ChartState::Breached);
+    straight(html, (x, TOP - 2.0), (x, BOTTOM), if breached { "breach" } else { "breach other" });
     let (anchor, beside) = if x > f64::midpoint(LEFT, RIGHT) { ("end", x - 3.0) } else { ("start", x + 3.0) };
-    let what = if chart.breached { "breach" } else { "rolled back" };
+    let what = if breached { "breach" } else { "rolled back" };
     text(html, beside, BOTTOM + 14.0, anchor, &format!("{what} at {}", lasting_ms(at)));
 }
 

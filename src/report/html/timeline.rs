@@ -29,7 +29,7 @@ fn stages(html: &mut Html, stages: &[Stage]) {
             let (mark, class) = of_verdict(stage.verdict);
             row(html, class, |html| {
                 status(html, mark, stage.verdict.as_str());
-                html.leaf("th", &[("scope", "row")], stage.name);
+                html.leaf("th", &[("scope", "row")], &stage.name);
                 cell(html, "Began", &stage.began);
                 cell(html, "Took", &stage.took);
                 cell(html, "Reason", &stage.reason);

@@ -3,7 +3,7 @@
 use super::room;
 use super::writer::{Cell, Markdown};
 use crate::model::switch::Sequence;
-use crate::report::page::charts::{Chart, Watch, measure};
+use crate::report::page::charts::{Chart, ChartState, Watch, measure};
 use crate::report::page::failures::{Failure, Failures};
 use crate::report::page::findings::{Findings, Found};
 use crate::report::page::integrity::{Head, Integrity, Signature};
@@ -46,7 +46,7 @@ fn switch(markdown: &mut Markdown, switch: &Switch) {
 fn stage(markdown: &mut Markdown, stage: &Stage) {
     markdown.row(&[
         Cell::Own(stage.verdict.as_str()),
-        Cell::Own(stage.name),
+        Cell::Own(&stage.name),
         Cell::Own(&stage.began),
         Cell::Own(&stage.took),
         Cell::Said(&stage.reason),
@@ -115,18 +115,13 @@ fn chart(markdown: &mut Markdown, chart: &Chart) {
         format!("{} {}", limit.of, measure(limit.value, chart.unit))
     };
     let limits: Vec<_> = chart.limits.iter().map(limit).collect();
-    let result = match (chart.breached, chart.good) {
-        (true, _) => "breached",
-        (false, true) => "good",
-        (false, false) => "look",
-    };
     let breach = match chart.breach_ms {
-        Some(at) if chart.breached => format!("at {}", lasting_ms(at)),
+        Some(at) if chart.state == ChartState::Breached => format!("at {}", lasting_ms(at)),
         _ => String::new(),
     };
     markdown.row(&[
         Cell::Said(&chart.name),
-        Cell::Own(result),
+        Cell::Own(chart.state.as_str()),
         Cell::Own(&chart.told),
         Cell::Said(&chart.last),
         Cell::Said(&chart.expect),

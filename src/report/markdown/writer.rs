@@ -41,12 +41,14 @@ impl Markdown {
     }
 
     pub fn heading(&mut self, level: usize, text: &str) {
-        let _ = write!(self.out, "\n{} ", "#".repeat(level));
+        self.blank();
+        let _ = write!(self.out, "{} ", "#".repeat(level));
         self.own(text);
         self.out.push_str("\n\n");
     }
 
     pub fn paragraph(&mut self, text: &str) {
+        self.blank();
         self.own(text);
         self.out.push_str("\n\n");
     }
@@ -62,8 +64,17 @@ impl Markdown {
         let _ = writeln!(self.out, "{indent}{fence}");
     }
 
+    /// Exactly one empty line, but at the beginning.
+    pub fn blank(&mut self) {
+        self.out.truncate(self.out.trim_end_matches('\n').len());
+        if !self.out.is_empty() {
+            self.out.push_str("\n\n");
+        }
+    }
+
     /// The head of a table.
     pub fn head(&mut self, heads: &[&'static str]) {
+        self.blank();
         let _ = writeln!(self.out, "| {} |", heads.join(" | "));
         let _ = writeln!(self.out, "|{}", " --- |".repeat(heads.len()));
     }
@@ -99,7 +110,7 @@ impl Markdown {
             }
             self.out.push_str(&one.out);
         }
-        self.out.push('\n');
+        self.blank();
     }
 
     pub fn finish(self) -> String {

@@ -2,6 +2,7 @@
 
 use super::said::{PATH, REASON, VALUE, lasting, many, moment};
 use super::{Said, Sources, said};
+use crate::evidence::{RunView, SequenceView};
 use crate::verify::Severity;
 use crate::verify::decision::{Decision, GateStatus, Judgement};
 
@@ -108,10 +109,30 @@ fn cautions(sources: &Sources<'_>) -> Vec<String> {
     if own.is_some_and(|run| run.partial()) {
         cautions.push("A partial run: only a selection of the gates ran. It signs nothing off.".to_owned());
     }
+    cautions.extend(sources.views().filter_map(switched));
     if sources.journals.iter().any(|journal| journal.run.is_err()) {
         cautions.push("A journal contradicts itself, and is not told below.".to_owned());
     }
     cautions
+}
+
+/// Which core runs, where that is not the new one after a cutover that went well.
+fn switched(run: &RunView<'_>) -> Option<String> {
+    let switch = run.switch.as_ref().filter(|_| !run.started.dry_run)?;
+    let (cutover, rollback) = (&switch.cutover, &switch.rollback);
+    let steps = |sequence: &SequenceView<'_>| {
+        format!("{} of {} steps are done", sequence.done(), sequence.steps.len())
+    };
+    match (cutover.began, rollback.began) {
+        (_, Some(_)) if !rollback.is_complete() => {
+            Some(format!("The rollback is not complete: {}. Find out which core runs.", steps(rollback)))
+        }
+        (_, Some(_)) => Some("It was rolled back: the previous core runs.".to_owned()),
+        (Some(_), None) if !cutover.is_complete() => {
+            Some(format!("The cutover is not complete: {}. Find out which core runs.", steps(cutover)))
+        }
+        _ => None,
+    }
 }
 
 fn commit(sources: &Sources<'_>) -> Fact {

@@ -41,16 +41,43 @@ pub(in crate::report) struct Chart {
     pub limits: Vec<Limit>,
     /// When the core had to be rolled back, in milliseconds from the watch's start.
     pub breach_ms: Option<f64>,
-    /// Whether it was this metric that did it.
-    pub breached: bool,
     /// How long is drawn: more than 0.
     pub spans_ms: f64,
     /// What was counted, what was the lowest and highest, and what was lost, in a sentence of ours.
     pub told: String,
     pub last: Said,
     pub texts: Vec<Said>,
-    /// Whether anything speaks against it.
-    pub good: bool,
+    pub state: ChartState,
+}
+
+/// What is made of a metric; the worst comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::report) enum ChartState {
+    /// All samples are as expected.
+    Good,
+    /// Nothing is expected of it.
+    Recorded,
+    /// Samples without data, or none for a while.
+    NoData,
+    /// The plan can't be judged.
+    NotJudged,
+    /// Samples that are not as expected.
+    Failed,
+    /// The core had to be rolled back because of it.
+    Breached,
+}
+
+impl ChartState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChartState::Good => "good",
+            ChartState::Recorded => "only recorded",
+            ChartState::NoData => "no data at times",
+            ChartState::NotJudged => "not judged",
+            ChartState::Failed => "failed",
+            ChartState::Breached => "breached",
+        }
+    }
 }
 
 /// A line that must not be crossed.
@@ -148,18 +175,25 @@ fn chart(view: &WatchView<'_>, judged: &Judged<'_>, place: usize) -> Chart {
     let limits = limits(plan, metric, &series);
     let breached = judged.breach.as_ref().is_some_and(|(_, why)| held(plan, why).contains(&metric.name));
     let counts = judged_counts(view, place);
-    let failed = looked.iter().filter(|(_, state)| *state == Some(State::Failed)).count();
+    let state = match view.judged.as_ref().ok().and_then(|judged| judged.metrics.get(place)) {
+        _ if breached => ChartState::Breached,
+        None => ChartState::NotJudged,
+        Some(counts) if counts.failed > 0 => ChartState::Failed,
+        Some(counts) if counts.inconclusive + counts.errors > 0 => ChartState::NoData,
+        Some(_) if !series.gaps.is_empty() => ChartState::NoData,
+        Some(_) if metric.expect.is_none() => ChartState::Recorded,
+        Some(_) => ChartState::Good,
+    };
     Chart {
         name: said(&metric.name, VALUE),
         expect: said(metric.expect.as_deref().unwrap_or(""), REASON),
         unit: unit(series.unit),
         breach_ms: judged.breach.as_ref().map(|(at, _)| at.clamp(0.0, until)),
-        breached,
         spans_ms: until,
         told: in_words(&series, counts.as_deref(), looked.len()),
         last: said(view.verdict.and_then(|verdict| last(verdict, &metric.name)).unwrap_or(""), VALUE),
         texts: series.texts.iter().map(|text| said(text, VALUE)).collect(),
-        good: !breached && failed == 0 && series.gaps.is_empty(),
+        state,
         limits,
         series,
     }

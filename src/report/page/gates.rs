@@ -39,7 +39,7 @@ pub(in crate::report) struct Gate {
     pub status: GateStatus,
     /// `infra::redis-ping`.
     pub case: Said,
-    /// Whether it must have passed, and who asks, in words of ours and names of the policy's.
+    /// Whether it must have passed, and by what the policy selects it.
     pub required: Said,
     /// What it is judged by.
     pub threshold: Said,
@@ -97,10 +97,10 @@ fn gate(row: &GateRow, at: Stamp) -> Gate {
 
 fn required(row: &GateRow) -> String {
     let asks = |select: &Select| match select {
-        Select::Id(_) => "policy: by its name".to_owned(),
-        Select::Tag(tag) => format!("policy: tag {tag}"),
-        Select::Phase(phase) => format!("policy: phase {phase}"),
-        Select::Required => "policy: all that are required".to_owned(),
+        Select::Id(_) => "by name".to_owned(),
+        Select::Tag(tag) => format!("tag {tag}"),
+        Select::Phase(phase) => format!("phase {phase}"),
+        Select::Required => "all required".to_owned(),
     };
     let by: Vec<_> = row.asked_by.iter().map(asks).collect();
     match (row.required, by.is_empty()) {

@@ -57,12 +57,14 @@ fn against(judgement: &Judgement) -> Vec<Advice> {
             None => codes.push((finding.code.class(), finding.code, vec![finding])),
         }
     }
-    // A stable sort: within a class the order is that of verification.
-    codes.sort_by_key(|(class, _, _)| std::cmp::Reverse(*class));
-    let mut advice: Vec<_> = codes.iter().map(|(class, code, list)| of_code(*class, *code, list)).collect();
+    let mut advice: Vec<_> =
+        codes.iter().map(|(class, code, list)| (*class, of_code(*class, *code, list))).collect();
     if !of_gates {
         advice.extend(gates(judgement));
     }
+    // A stable sort: within a class the order is that of verification.
+    advice.sort_by_key(|(class, _)| std::cmp::Reverse(*class));
+    let mut advice: Vec<_> = advice.into_iter().map(|(_, advice)| advice).collect();
     if advice.is_empty() {
         advice.push(Advice { what: "Nothing says why: verify the runs again.".to_owned(), about: vec![] });
     }
@@ -92,7 +94,7 @@ fn of_code(class: Class, code: Code, findings: &[&Finding]) -> Advice {
 }
 
 /// Required gates that are not as they must be, by status.
-fn gates(judgement: &Judgement) -> Vec<Advice> {
+fn gates(judgement: &Judgement) -> Vec<(Class, Advice)> {
     let mut advice = Vec::new();
     for status in super::gates::STATUSES {
         let what = match status {
@@ -114,7 +116,8 @@ fn gates(judgement: &Judgement) -> Vec<Advice> {
         };
         let names: Vec<_> = rows.map(name).collect();
         if !names.is_empty() {
-            advice.push(listed(format!("{what} ({}):", many(names.len(), "gate")), names));
+            let class = if status > GateStatus::Stale { Class::Refused } else { Class::Missing };
+            advice.push((class, listed(format!("{what} ({}):", many(names.len(), "gate")), names)));
         }
     }
     advice

@@ -22,7 +22,7 @@ pub(in crate::report) struct Switch {
 /// A part of it.
 #[derive(Debug)]
 pub(in crate::report) struct Stage {
-    pub name: &'static str,
+    pub name: String,
     pub verdict: Verdict,
     pub began: String,
     pub took: String,
@@ -110,7 +110,7 @@ fn switch(run: &RunView<'_>, switch: &SwitchView<'_>) -> Switch {
 
 fn stage(view: &StageView<'_>) -> Stage {
     Stage {
-        name: view.stage.as_str(),
+        name: view.stage.as_str().replace('_', " "),
         verdict: view.verdict,
         began: view.began.map_or_else(String::new, moment),
         took: view.began.map_or_else(String::new, |_| lasting_ms(view.duration_ms)),
