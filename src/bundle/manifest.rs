@@ -14,6 +14,8 @@ pub const SIGNATURES: &str = "signatures";
 /// Folders, in a run's, that belong to no bundle: what steps printed may hold secrets, and goes on growing while what
 /// they started lives.
 pub const UNLISTED: [&str; 2] = ["logs", SIGNATURES];
+/// The name of this projection.
+pub const PROJECTION: &str = "manifest";
 /// The version of this projection.
 pub const VERSION: u32 = 1;
 
@@ -21,7 +23,7 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// `manifest`.
+    /// [`PROJECTION`].
     pub projection: String,
     /// [`VERSION`].
     pub version: u32,
@@ -59,6 +61,18 @@ pub struct Manifest {
     pub journals: Vec<BundledJournal>,
     /// Every file of the folder but this one and those of [`UNLISTED`] folders, by path.
     pub files: Vec<File>,
+}
+
+impl Manifest {
+    /// The file's bytes: what is signed, and what another writes for the same bundle.
+    ///
+    /// # Errors
+    /// Where it can't be put together; that is a fault of cutproof.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
 }
 
 /// What a run was made with.

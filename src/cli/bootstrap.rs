@@ -130,6 +130,7 @@ fn bring_up(arguments: &Arguments, worker: Worker, cancel: &Cancel) -> super::Re
         endpoints: arguments.how.endpoints.clone(),
         evidence_dir: arguments.how.evidence_dir.clone(),
         parent: flags::parent(),
+        exports: exports(arguments),
         dry_run: !arguments.how.execute,
         allow_writes: arguments.how.execute,
         bootstrap: recorded(arguments, up),
@@ -149,6 +150,12 @@ fn bring_up(arguments: &Arguments, worker: Worker, cancel: &Cancel) -> super::Re
         print(&run::exported(&finished, document, &evidence)?)?;
     }
     run::init_code(&finished)
+}
+
+/// Where the files go: the bootstrap's own, and those of the inits beside it.
+fn exports(arguments: &Arguments) -> Vec<PathBuf> {
+    let to = arguments.how.output_file.iter();
+    to.flat_map(|to| [to.clone(), to.with_file_name("")]).collect()
 }
 
 /// The services of the single host, as the profile has them or at their compose names.

@@ -1,6 +1,7 @@
 //! `cutproof cutover`, and what it shares with `cutproof rollback`.
 
 use super::flags;
+use super::signoff::required::{self, About};
 use super::{Display, Refusal, print, resume};
 use crate::cutover::plan::{Prepared, Request, prepare};
 use crate::cutover::resume::Choice;
@@ -33,6 +34,8 @@ pub struct Arguments {
     cutover_output: Option<PathBuf>,
     #[command(flatten)]
     back: BackFlags,
+    #[command(flatten)]
+    signoff: required::Flags,
     /// Roll back also after a good cutover: a drill
     #[arg(long)]
     force_rollback: bool,
@@ -46,7 +49,7 @@ pub struct Arguments {
     /// Show where a cutover or rollback stands that was killed; with --rollback or --continue, go on with it. RUN is a
     /// run's id, the beginning of one, or its folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["execute", "dry_run", "cutover_template", "rollback_template",
-          "cutover_output", "rollback_output", "profile", "force_rollback", "step_timeout", "abandon"])]
+          "cutover_output", "rollback_output", "profile", "force_rollback", "step_timeout", "abandon", "require_signoff"])]
     resume: Option<String>,
     /// With --resume: roll back
     #[arg(long, requires = "resume", conflicts_with = "go_on")]
@@ -123,7 +126,15 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         now: Stamp::now(),
         redactor: &redactor,
     });
-    let prepared = prepared.map_err(Refusal::of)?;
+    let mut prepared = prepared.map_err(Refusal::of)?;
+    let relied = arguments.signoff.check(&About {
+        prepared: &prepared,
+        profile: profile.as_ref(),
+        evidence_dir: &back.evidence_dir,
+        worker,
+        dry_run: !back.execute,
+    })?;
+    prepared.plan.signoff = relied.map(Box::new);
     make(
         &Asked { verb: "cutover", prepared: &prepared, profile: profile.as_ref(), flags: back },
         redactor,

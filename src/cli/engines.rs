@@ -9,6 +9,7 @@ use crate::profile::{self, Profile};
 use crate::rehearsal::detached::{self, Detached};
 use crate::service::embedded;
 use crate::service::identify::identify;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -143,7 +144,7 @@ fn status() -> super::Result {
         let state = if engines.is_up() { "up" } else { "GONE" };
         let mut text = format!("{}: {state}, held by process {}\n", engines.name, engines.pid);
         for service in &engines.services {
-            let found = identify(&service.endpoint(), ASK);
+            let found = identify(&service.endpoint(), &BTreeSet::new(), ASK);
             let says = match &found {
                 Ok(known) => known.product.as_ref().map_or("answers".to_owned(), ToString::to_string),
                 Err(error) => format!("DOWN: {error}"),

@@ -214,6 +214,7 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
         endpoints: how.endpoints.iter().cloned().chain(init.given).collect(),
         evidence_dir: how.evidence_dir.clone(),
         parent: flags::parent(),
+        exports: how.output_file.iter().cloned().collect(),
         dry_run: !how.execute,
         allow_writes: how.execute,
         bootstrap: Args::default(),

@@ -193,6 +193,7 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         endpoints: arguments.endpoints.clone(),
         evidence_dir: arguments.evidence_dir.clone(),
         parent: super::flags::parent(),
+        exports: vec![arguments.output_json.clone()],
         readiness: Some(Box::new(readiness)),
         ..Options::default()
     };

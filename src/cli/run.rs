@@ -51,6 +51,7 @@ pub fn run(request: Request) -> super::Result {
         endpoints: request.flags.endpoints.clone(),
         evidence_dir: request.flags.evidence_dir.clone(),
         parent: super::flags::parent(),
+        exports: request.flags.export.iter().cloned().collect(),
         dry_run: request.flags.dry_run,
         allow_writes: request.allow_writes || request.provision == Provision::Embedded,
         bootstrap: bootstrap(&request),

@@ -95,6 +95,7 @@ fn rules(arguments: &Arguments) -> Rules {
             (false, false) => Mode::Cutover,
         },
         allow_dry_run: arguments.allow_dry_run,
+        allow_partial: false,
         max_rollback: arguments.max_rollback_seconds.clone(),
         since: arguments.since,
     }
@@ -104,7 +105,7 @@ fn source(path: &Path) -> Source {
     Source { path: path.display().to_string(), text: template::read_text(path) }
 }
 
-fn time(text: &str) -> Result<Stamp, String> {
+pub fn time(text: &str) -> Result<Stamp, String> {
     let moment: Result<jiff::Timestamp, _> = text.parse();
     let expected = "expected a time with its offset, such as 2026-02-12T04:00:00Z";
     moment

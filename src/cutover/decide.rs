@@ -112,7 +112,14 @@ pub(super) mod tests {
             steps: Vec::new(),
             output: "out.env".to_owned(),
         };
-        SwitchPlan { cutover: None, rollback, profile: false, force_rollback, rollback_on_interrupt }
+        SwitchPlan {
+            cutover: None,
+            rollback,
+            profile: false,
+            force_rollback,
+            rollback_on_interrupt,
+            signoff: None,
+        }
     }
 
     fn verdict(verdict: Verdict, rollback: Option<&str>) -> WatchVerdict {

@@ -153,8 +153,10 @@ pub fn run(settings: &Settings<'_>) -> Result<Ended, CutoverError> {
         warnings.extend(more.map_err(|error| CutoverError::of(&error))?);
     }
     let (evidence_dir, parent) = (&*settings.evidence_dir, settings.parent.as_ref());
-    let place = Place { evidence_dir, parent, room: room(settings.prepared) };
-    let begun = Record::begin(settings.verb, place, Arc::clone(&settings.watcher), &settings.cancel);
+    let exports = precondition::paths(&settings.prepared.plan);
+    let place = Place { evidence_dir, parent, room: room(settings.prepared), exports: &exports };
+    let watcher = Arc::clone(&settings.watcher);
+    let begun = Record::begin(settings.verb, place, watcher, settings.worker, &settings.cancel);
     let record = begun.map_err(|error| CutoverError::of(&error))?;
     // Dropped last: it looks then whether the journal has its end.
     let lock = match lock(settings, &record) {
@@ -190,12 +192,23 @@ fn lock(settings: &Settings<'_>, record: &Record) -> Result<Option<EnvironmentLo
 /// # Errors
 /// Where its evidence could not be written.
 pub fn go_on(settings: &Settings<'_>, resumed: Resumption) -> Result<Ended, CutoverError> {
-    let Resumption { journal, clock, standing, at, lock: _lock, .. } = resumed;
+    let Resumption { journal, clock, records, standing, at, lock: _lock, .. } = resumed;
     signals::outlive_file_limit().map_err(|error| CutoverError::of(&error))?;
     let folder = std::path::absolute(journal.path()).map_err(|error| CutoverError::of(&error))?;
     let folder = folder.parent().map(PathBuf::from).unwrap_or_default();
     let watcher = Arc::clone(&settings.watcher);
     let record = Record::over(standing.run, folder, clock, Arc::new(journal), watcher, &settings.cancel);
+    // It may have been killed when that was told already.
+    let told = records.entries.iter().any(|record| matches!(record.event, Event::Provenance(_)));
+    let record = match told {
+        true => record,
+        false => record.gathering(
+            &settings.evidence_dir,
+            &precondition::paths(&settings.prepared.plan),
+            settings.worker,
+            &settings.cancel,
+        ),
+    };
     let from = match at {
         StartAt::Start => From::Cutover { step: 1 },
         StartAt::Cutover(done) => From::Cutover { step: number(done) },

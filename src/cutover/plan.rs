@@ -103,6 +103,7 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared, PlanError> {
         profile: request.profile.is_some(),
         force_rollback: request.force_rollback,
         rollback_on_interrupt: request.rollback_on_interrupt,
+        signoff: None,
     };
     Ok(Prepared { plan, watch, cutover: there, rollback: back, warnings })
 }

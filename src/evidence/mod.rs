@@ -47,6 +47,11 @@ mod switch_walk_tests;
 #[cfg(test)]
 mod tests;
 
+/// The report for CI in a run's folder.
+pub const JUNIT_FILE: &str = "junit.xml";
+/// The report for programs.
+pub const SUMMARY_FILE: &str = "summary.json";
+
 /// A file of a run's folder: its name there, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -66,10 +71,32 @@ pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     documents.extend(inits::documents(run));
     documents.extend(readiness::document(run)?);
     documents.extend(switch_documents(run));
-    documents.push(Document { name: "junit.xml".to_owned(), bytes: junit(run)? });
+    documents.push(Document { name: JUNIT_FILE.to_owned(), bytes: junit(run)? });
     documents.extend(watch::documents(run)?);
-    documents.push(Document { name: "summary.json".to_owned(), bytes: summary(run)? });
+    documents.push(Document { name: SUMMARY_FILE.to_owned(), bytes: summary(run)? });
     Ok(documents)
+}
+
+/// Whether a file of this name, in a run's folder, is one of its [`documents`].
+pub fn is_document(name: &str) -> bool {
+    let of_init = |file: &str| {
+        let stem = file.strip_suffix(".env").unwrap_or(file);
+        name.strip_prefix(stem).is_some_and(|rest| {
+            // A second gate of a kind has its name in the file's.
+            rest == ".env" || rest.strip_prefix('.').is_some_and(|rest| rest.ends_with(".env"))
+        })
+    };
+    let names = [
+        bootstrap::FILE,
+        READINESS_FILE,
+        CUTOVER_FILE,
+        ROLLBACK_FILE,
+        JUNIT_FILE,
+        SUMMARY_FILE,
+        watch::SERIES,
+        watch::PLAN,
+    ];
+    names.contains(&name) || inits::INITS.iter().any(|init| of_init(init.file))
 }
 
 /// Why a projection could not be put together.

@@ -60,6 +60,7 @@ pub(crate) fn plan() -> SwitchPlan {
         profile: true,
         force_rollback: false,
         rollback_on_interrupt: true,
+        signoff: None,
     }
 }
 

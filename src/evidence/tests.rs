@@ -660,3 +660,18 @@ fn the_summary_has_what_programs_ask_for() {
     }
     "#);
 }
+
+#[test]
+fn every_file_of_every_run_is_known_by_its_name() {
+    let samples = super::sample_switch::every().into_iter().map(|(_, sample)| sample);
+    for sample in samples.chain([kafka_init()]) {
+        let records = sample.records();
+        for document in documents(&RunView::of(&records).unwrap()).unwrap() {
+            assert!(is_document(&document.name), "{}", document.name);
+        }
+    }
+    assert!(is_document("kafka_topic_init_result.second-gate.env"));
+    for other in ["journal.jsonl", "manifest.json", "kafka_topic_init_result.txt", "x.env", "junit.xml.tmp"] {
+        assert!(!is_document(other), "{other}");
+    }
+}

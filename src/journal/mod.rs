@@ -24,6 +24,19 @@ pub use write::{Journal, JournalError};
 /// The journal's name in a run's folder.
 pub const FILE: &str = "journal.jsonl";
 
+/// A journal of these events, each with when it was written, as its bytes.
+#[cfg(test)]
+pub(crate) fn written(
+    events: impl IntoIterator<Item = (crate::model::Stamp, crate::model::Event)>,
+) -> Vec<u8> {
+    let (mut bytes, mut line, mut head) = (Vec::new(), Vec::new(), Digest::ZERO);
+    for (seq, (at, event)) in (1..).zip(events) {
+        head = line::encode(&mut line, seq, at, &head, &event).unwrap();
+        bytes.extend_from_slice(&line);
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod reopen_tests;
 #[cfg(test)]

@@ -14,6 +14,15 @@ pub struct Field {
     pub about: &'static str,
 }
 
+/// A key of a table that is of no plain kind: whoever declares it reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Apart {
+    /// The key.
+    pub name: &'static str,
+    /// One line for the docs and the editor.
+    pub about: &'static str,
+}
+
 /// Whether a key must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {

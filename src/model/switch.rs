@@ -101,6 +101,25 @@ pub struct SwitchPlan {
     pub force_rollback: bool,
     /// SIGINT and SIGTERM roll back.
     pub rollback_on_interrupt: bool,
+    /// The sign-off that it relies on, where it was told to ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signoff: Option<Box<ReliedOn>>,
+}
+
+/// A sign-off that was checked and accepted before anything was touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReliedOn {
+    /// The file.
+    pub file: FileDigest,
+    /// Its decision, in its own words.
+    pub decision: String,
+    /// Until when it holds, where something ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Stamp>,
+    /// The policy that it was checked against.
+    pub policy: FileDigest,
+    /// Whose signatures over it counted: `NAME (ROLE)`.
+    pub signers: Vec<String>,
 }
 
 /// The cutover's part of the plan.

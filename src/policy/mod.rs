@@ -1,10 +1,29 @@
 //! `gates/policy/NAME.toml`: what a sign-off asks of the evidence. Text in, checked rules out: it knows no run, no
 //! evidence and no clock. A rule that can't be read is an error, never a rule that is left out.
 
-use crate::model::{GateId, Phase, Position, Stamp};
+mod disk;
+#[cfg(test)]
+mod docs;
+mod fields;
+mod parse;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use disk::{FOLDER, find};
+
+use crate::model::{Gate, GateId, Phase, Position, Stamp};
+use crate::settings::Faults;
 use crate::sign::PublicKey;
+use crate::template::FileFault;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
 use std::time::Duration;
+
+/// The role of those who sign a sign-off. A threshold for it is counted over the sign-off's signatures, those for other
+/// roles over the run's.
+pub const APPROVER: &str = "approver";
 
 /// What a sign-off asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,4 +169,90 @@ pub enum Bound {
     Commit(String),
     /// The run whose manifest has this SHA-256, in hex.
     Evidence(String),
+}
+
+/// Why there is no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// There is no such file.
+    #[error("policy not found: {path}{}", nearest.as_ref().map(|name| format!("; nearest: {name}")).unwrap_or_default())]
+    NotFound {
+        /// The path that was looked for.
+        path: String,
+        /// A file beside it with nearly its name.
+        nearest: Option<String>,
+    },
+    /// What is there can't be read as a text.
+    #[error("policy {path} {fault}")]
+    Unreadable {
+        /// Its path.
+        path: String,
+        /// Why.
+        fault: FileFault,
+    },
+    /// It says something that can't be.
+    #[error(transparent)]
+    Faults(#[from] Faults),
+}
+
+/// Reads and checks a text that `path` stands for in positions. It reads no file: keys must stand in it as PEM.
+///
+/// # Errors
+/// All faults of the text, each with its place.
+pub fn parse(path: &str, text: &str) -> Result<Policy, Faults> {
+    let none = |_: &str| Err("can't be read here: give the key as `pem`".to_owned());
+    parse::parse(path, text, &parse::Reading { files: &none, pinned: false })
+}
+
+/// Reads and checks a file, and the files of its keys.
+///
+/// # Errors
+/// Where there is no such file, it is no text, or it holds faults; all faults at once.
+pub fn load(path: &Path) -> Result<Policy, PolicyError> {
+    disk::parse(path, &disk::text(path)?, false)
+}
+
+/// SHA-256 of a policy's text, in hex.
+pub fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the policy says that is there where nobody gives one.
+const BUILT_IN: &str = "name = \"built-in\"\n\n[[require]]\nrequired = true\n";
+
+impl Policy {
+    /// The policy where nobody gives one: the gates that the profile requires have passed, and nothing else is asked.
+    pub fn built_in() -> Policy {
+        let path = "(built in)".to_owned();
+        let at = Position { file: path.clone(), line: 3, column: 1 };
+        Policy {
+            name: "built-in".to_owned(),
+            path,
+            sha256: digest(BUILT_IN),
+            expires: None,
+            requires: Requirements::default(),
+            gates: vec![GateRule { select: Select::Required, max_age: None, at }],
+            keys: Vec::new(),
+            thresholds: Vec::new(),
+            waivers: Vec::new(),
+        }
+    }
+}
+
+impl Select {
+    /// Whether this gate is one of those.
+    pub fn selects(&self, gate: &Gate) -> bool {
+        match self {
+            Select::Id(id) => gate.id == *id,
+            Select::Tag(tag) => gate.tags.contains(tag),
+            Select::Phase(phase) => gate.phase == *phase,
+            Select::Required => gate.required,
+        }
+    }
+}
+
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&parse::shown(self))
+    }
 }

@@ -2,17 +2,16 @@
 //! holds the pages to them.
 
 use super::complete::complete;
-use super::fields::{self, Apart};
+use super::fields;
 use super::schema::schema;
 use crate::model::field::{Field, FieldKind, Presence};
 use crate::model::{Args, Metric, MetricKind, ServiceKind};
 use crate::probe::{self, Probe};
-use crate::settings::decode::expected;
+use crate::settings::docs::{cell, field_table, filled, hold, read, sentence};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
-use std::path::Path;
 
-const RENEW: &str = "renew it with: UPDATE_DOCS=1 cargo test --lib profile::docs";
+const RENEW: &str = "UPDATE_DOCS=1 cargo test --lib profile::docs";
 
 /// docs/probes.md
 fn probes_page(probes: &[&dyn Probe]) -> String {
@@ -66,14 +65,6 @@ fn uses(probe: &dyn Probe, args: &Args) -> String {
     }
 }
 
-/// A line as a sentence.
-fn sentence(text: &str) -> String {
-    let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
-    let mut characters = text.chars();
-    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}{end}", characters.as_str())
-}
-
 fn unit(metric: &Metric) -> String {
     match metric.kind {
         MetricKind::Number(unit) if unit.is_written() => format!("a number in {}", unit.name()),
@@ -81,48 +72,6 @@ fn unit(metric: &Metric) -> String {
         MetricKind::Text => "a text".to_owned(),
         MetricKind::Bool => "true or false".to_owned(),
     }
-}
-
-/// A table of fields; the fields of a table within follow it, with its name before them.
-fn field_table(fields: &[Field], apart: &[Apart]) -> String {
-    let mut table = String::from("| key | takes | where absent | what |\n| --- | --- | --- | --- |\n");
-    field_rows(&mut table, "", fields);
-    for Apart { name, about } in apart {
-        let _ = writeln!(table, "| `{name}` | | | {} |", cell(about));
-    }
-    table
-}
-
-fn field_rows(table: &mut String, before: &str, fields: &[Field]) {
-    for field in fields {
-        let absent = match field.presence {
-            Presence::Required => "an error".to_owned(),
-            Presence::Optional => String::new(),
-            Presence::Default(written) => format!("`{written}`"),
-        };
-        let takes = match field.kind {
-            FieldKind::Table(_) => "a table".to_owned(),
-            FieldKind::Tables(_) => "a list of tables".to_owned(),
-            ref kind => expected(kind),
-        };
-        let name = format!("{before}{}", field.name);
-        let _ = writeln!(
-            table,
-            "| `{name}` | {} | {} | {} |",
-            cell(&takes),
-            cell(&absent),
-            cell(&sentence(field.about))
-        );
-        match field.kind {
-            FieldKind::Table(within) => field_rows(table, &format!("{name}."), within),
-            FieldKind::Tables(within) => field_rows(table, &format!("{name}[]."), within),
-            _ => {}
-        }
-    }
-}
-
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
 }
 
 /// Settings that are sound by their kinds, for what depends on settings: all of them, or only those that must be there.
@@ -169,37 +118,14 @@ fn profile_page(page: &str) -> String {
         ("readiness", field_table(fields::READINESS, &[fields::SLI_LIST])),
         ("readiness.sli", field_table(fields::SLI, &[])),
     ];
-    let mut page = page.to_owned();
-    for (name, table) in tables {
-        let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
-        let start = page.find(&open).unwrap_or_else(|| panic!("docs/profile.md lacks {open}")) + open.len();
-        let end = page.find(&close).unwrap_or_else(|| panic!("docs/profile.md lacks {close}"));
-        page.replace_range(start..end, &table);
-    }
-    page
-}
-
-fn read(name: &str) -> String {
-    std::fs::read_to_string(path(name)).unwrap_or_default()
-}
-
-fn path(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)
-}
-
-/// Compares a page with what it should be, or writes it where that was asked for.
-fn hold(name: &str, rendered: &str) {
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(path(name), rendered).unwrap();
-    }
-    assert!(read(name) == rendered, "docs/{name} is not what the code says; {RENEW}");
+    filled(page, tables)
 }
 
 #[test]
 fn the_pages_of_docs_are_those_of_the_code() {
-    hold("probes.md", &probes_page(probe::registry()));
-    hold("profile.md", &profile_page(&read("profile.md")));
-    hold("profile.schema.json", &format!("{:#}\n", schema()));
+    hold("probes.md", &probes_page(probe::registry()), RENEW);
+    hold("profile.md", &profile_page(&read("profile.md")), RENEW);
+    hold("profile.schema.json", &format!("{:#}\n", schema()), RENEW);
 }
 
 #[test]

@@ -7,15 +7,10 @@ pub(super) use switch::{
     SWITCH_MARK, WATCH,
 };
 
+pub(super) use crate::model::field::Apart;
 use crate::model::field::{Field, FieldKind};
 
 use FieldKind::{Bool, Choice, Duration, Table, Text, Texts};
-
-/// A key that is not of one of the plain kinds.
-pub(super) struct Apart {
-    pub name: &'static str,
-    pub about: &'static str,
-}
 
 /// The words of the phases, in their order.
 pub(super) const PHASES: [&str; 6] = ["infra", "readiness", "switch", "watch", "rollback", "evidence"];

@@ -12,6 +12,7 @@ use crate::settings::decode::{self, Shape, in_order, seen};
 use crate::settings::fault::Report;
 use crate::settings::names::quoted;
 use crate::settings::source::Span;
+use crate::settings::tables::{key_span, tables, toml};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -37,38 +38,10 @@ pub(super) fn parse(text: &str, probes: Probes<'_>, report: &mut Report<'_>) -> 
     }
 }
 
-/// The tables of a text. Doubled keys leave tables that can be read on; any other error of TOML does not.
-fn toml<'t>(text: &'t str, report: &mut Report<'_>) -> Option<Spanned<DeTable<'t>>> {
-    const DOUBLED: &str = "duplicate key";
-    if let Ok(table) = DeTable::parse(text) {
-        return Some(table);
-    }
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut line = 0;
-    for error in &errors {
-        let span = error.span().unwrap_or(text.len()..text.len());
-        let at = report.source.position(span.start);
-        if error.message() == DOUBLED {
-            let key = quoted(report.source.slice(&span).trim_matches(['"', '\'']));
-            report.fault(&span, format!("{key} stands here for the second time"));
-        } else if at.line != line {
-            // What follows on the same line is mostly a consequence of the first error.
-            line = at.line;
-            report.fault(&span, format!("not TOML: {}", error.message()));
-        }
-    }
-    errors.iter().all(|error| error.message() == DOUBLED).then_some(table)
-}
-
 /// A text with its place, where it is there and a text.
 fn placed(table: &DeTable<'_>, key: &str) -> Option<Placed<String>> {
     let found = table.get(key)?;
     Some(Placed::new(found.get_ref().as_str()?.to_owned(), found.span()))
-}
-
-/// Where a key stands; the beginning of the file where it does not.
-fn key_span(table: &DeTable<'_>, key: &str) -> Span {
-    table.get_key_value(key).map_or(0..0, |(key, _)| key.span())
 }
 
 /// The texts of a list with their places.
@@ -226,28 +199,6 @@ fn gates(
             .map(|(number, (table, span))| gate(number + 1, table, &span, probes, defaults, report))
             .collect(),
     )
-}
-
-/// The tables of a list, which is called `path` from the top of the file; nothing where the list itself is at fault.
-fn tables<'a>(
-    key: &str,
-    path: &str,
-    table: &'a DeTable<'_>,
-    report: &mut Report<'_>,
-) -> Option<Vec<(&'a DeTable<'a>, Span)>> {
-    let Some(found) = table.get(key) else { return Some(Vec::new()) };
-    let DeValue::Array(items) = found.get_ref() else {
-        report.fault(&found.span(), format!("`{path}` is a list of tables: write [[{path}]], not [{path}]"));
-        return None;
-    };
-    let mut tables = Vec::new();
-    for item in items.iter() {
-        match item.get_ref() {
-            DeValue::Table(table) => tables.push((table, item.span())),
-            other => report.fault(&item.span(), format!("`{path}`: expected a table; got {}", seen(other))),
-        }
-    }
-    (tables.len() == items.len()).then_some(tables)
 }
 
 fn gate(

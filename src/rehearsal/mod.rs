@@ -4,6 +4,7 @@
 pub mod detached;
 pub mod folder;
 pub mod parent;
+pub mod provenance;
 pub mod provision;
 pub mod readiness;
 pub mod record;
@@ -60,6 +61,8 @@ pub struct Options {
     pub parent: Option<Parent>,
     /// Nothing is touched.
     pub dry_run: bool,
+    /// Where its files are exported to, each a file or a folder.
+    pub exports: Vec<PathBuf>,
     /// Gates that write may do so in an environment that is attached to.
     pub allow_writes: bool,
     /// The bootstrap's recorded settings, where the run is one.
@@ -134,8 +137,8 @@ impl Rehearsal {
         let installed = installed.transpose().map_err(RehearsalError::of)?;
         signals::outlive_file_limit().map_err(RehearsalError::of)?;
         let (evidence_dir, parent) = (&*options.evidence_dir, options.parent.as_ref());
-        let place = Place { evidence_dir, parent, room: JOURNAL_ROOM };
-        let record = Record::begin(options.verb, place, watcher, cancel)?;
+        let place = Place { evidence_dir, parent, room: JOURNAL_ROOM, exports: &options.exports };
+        let record = Record::begin(options.verb, place, watcher, worker, cancel)?;
         let redactor = Arc::new(Redactor::of_environment());
         record.event(Event::RunStarted(Box::new(started(plan, options, &record.run, record.clock))));
         let environment: Option<Arc<dyn Environment>> = match (&installed, options.dry_run) {
@@ -161,7 +164,10 @@ impl Rehearsal {
                 };
                 match &options.unavailable {
                     Some(why) => Some(Arc::new(provision::Unavailable(why.clone()))),
-                    None => Some(Arc::new(provision::attached(endpoints, name, cancel))),
+                    None => {
+                        let attached = provision::attached(endpoints, name, cancel);
+                        Some(Arc::new(attached.with_topics(provision::topics(plan))))
+                    }
                 }
             }
         };

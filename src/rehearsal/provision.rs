@@ -3,6 +3,7 @@
 use super::folder::RunFolder;
 use crate::model::service::variable;
 use crate::model::{Endpoint, Secret, ServiceKind};
+use crate::plan::Plan;
 use crate::process::{Cancel, Worker};
 use crate::profile::{Engine, Service};
 use crate::service::attach::Attached;
@@ -100,6 +101,20 @@ fn endpoint(service: &Service, address: &str) -> Endpoint {
         database: service.database.clone(),
         ..Endpoint::at(service.kind, address.trim_end_matches('/'))
     }
+}
+
+/// The topics that gates of the plan speak of, by the Kafka that they use.
+pub fn topics(plan: &Plan) -> BTreeMap<String, BTreeSet<String>> {
+    let kafkas = plan.services.iter().filter(|service| service.kind == ServiceKind::Kafka);
+    let of_gates = |kafka: &Service| {
+        let gates = plan.gates.iter().map(|planned| &planned.gate);
+        let gates = gates.filter(|gate| gate.uses.contains(&kafka.name));
+        gates
+            .flat_map(|gate| gate.with.text("topic").into_iter().chain(gate.with.texts("topics")))
+            .map(str::to_owned)
+            .collect()
+    };
+    kafkas.map(|kafka| (kafka.name.clone(), of_gates(kafka))).collect()
 }
 
 /// An environment that could not be brought up.

@@ -3,13 +3,15 @@
 //! what happens in it.
 
 use super::parent::Parent;
+use super::provenance::Gathering;
 use super::{Finished, RehearsalError, Watcher};
+use crate::bundle;
 use crate::evidence::{self, RunView};
 use crate::journal::{self, Journal, JournalError};
 use crate::model::event::Sink;
 use crate::model::time::millis;
 use crate::model::{Clock, Counts, Event, RunId, Verdict};
-use crate::process::Cancel;
+use crate::process::{Cancel, Worker};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub struct Place<'a> {
     pub parent: Option<&'a Parent>,
     /// What is reserved for the journal, in bytes.
     pub room: u64,
+    /// Where its files are exported to: they may lie in the repository, and are no change of it.
+    pub exports: &'a [PathBuf],
 }
 
 /// A run's record.
@@ -37,6 +41,8 @@ pub struct Record {
     pub clock: Clock,
     journal: Arc<Journal>,
     sink: Arc<Fan>,
+    /// What a run says at its end that belongs to no other, where it has not said it.
+    provenance: Option<Gathering>,
 }
 
 impl Record {
@@ -49,6 +55,7 @@ impl Record {
         verb: &str,
         place: Place<'_>,
         watcher: Arc<dyn Watcher + Sync>,
+        worker: Worker,
         cancel: &Cancel,
     ) -> Result<Record, RehearsalError> {
         let clock = Clock::start();
@@ -63,7 +70,22 @@ impl Record {
         })?;
         let journal = Journal::create(&folder, clock).map_err(RehearsalError::of)?;
         journal.reserve(place.room).map_err(RehearsalError::of)?;
-        Ok(Record::over(run, folder, clock, Arc::new(journal), watcher, cancel))
+        let record = Record::over(run, folder, clock, Arc::new(journal), watcher, cancel);
+        Ok(match place.parent {
+            None => record.gathering(place.evidence_dir, place.exports, worker, cancel),
+            Some(_) => record,
+        })
+    }
+
+    /// Begins to gather what the run is made with and from, to be said at its end. Nothing waits for it until then.
+    pub fn gathering(
+        self,
+        evidence_dir: &Path,
+        exports: &[PathBuf],
+        worker: Worker,
+        cancel: &Cancel,
+    ) -> Record {
+        Record { provenance: Some(Gathering::begin(evidence_dir, exports, worker, cancel)), ..self }
     }
 
     /// Takes it back: a run that may not begin leaves nothing.
@@ -82,7 +104,7 @@ impl Record {
         cancel: &Cancel,
     ) -> Record {
         let sink = Arc::new(Fan { journal: Arc::clone(&journal), watcher, cancel: cancel.clone() });
-        Record { run, folder, clock, journal, sink }
+        Record { run, folder, clock, journal, sink, provenance: None }
     }
 
     /// Where the run's events go.
@@ -113,16 +135,20 @@ impl Record {
         Parent { run: self.run.clone(), folder: self.folder.clone() }
     }
 
-    /// The run's last event.
+    /// The run's last event, behind what it was made with and from.
     pub fn end(&self, verdict: Verdict, counts: Counts) {
+        if let Some(gathering) = &self.provenance {
+            self.event(Event::Provenance(Box::new(gathering.end())));
+        }
         let duration_ms = millis(self.clock.elapsed());
         self.event(Event::RunEnded { verdict, counts, duration_ms });
     }
 
-    /// Reads the journal of a run that has ended back from the disk, and writes all evidence from what it says.
+    /// Reads the journal of a run that has ended back from the disk, writes all evidence from what it says, and seals
+    /// the run's folder. Nothing may be written there afterwards.
     ///
     /// # Errors
-    /// Where the journal or a file could not be written: the run has no evidence then, and is not green.
+    /// Where the journal or a file could not be written, or the folder can't be sealed: the run has no evidence then, and is not green.
     pub fn finish(self, interrupted: Option<String>) -> Result<Finished, RehearsalError> {
         if let Some(failure) = self.journal.failure() {
             return Err(RehearsalError(format!(
@@ -134,6 +160,7 @@ impl Record {
         let view = RunView::of(&records).map_err(RehearsalError::of)?;
         let documents = evidence::documents(&view).map_err(RehearsalError::of)?;
         evidence::write(&self.folder, &documents).map_err(RehearsalError::of)?;
+        bundle::seal(&self.folder).map_err(RehearsalError::of)?;
         Ok(Finished { records, folder: self.folder, documents, interrupted })
     }
 }

@@ -11,7 +11,14 @@ const PATHS: [&str; 2] = ["docs/results/ctp_cutover_result.env", "docs/results/c
 
 fn rules(level: Level) -> Rules {
     let max_rollback: Seconds = "180".parse().unwrap();
-    Rules { level, mode: Mode::Cutover, allow_dry_run: false, max_rollback, since: None }
+    Rules {
+        level,
+        mode: Mode::Cutover,
+        allow_dry_run: false,
+        allow_partial: false,
+        max_rollback,
+        since: None,
+    }
 }
 
 fn verified_as(paths: [&str; 2], cutover: &str, rollback: &str, level: Level) -> Verification {

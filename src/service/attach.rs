@@ -6,7 +6,7 @@ use super::{Environment, ServiceError};
 use crate::model::Endpoint;
 use crate::model::service::variable;
 use crate::process::Cancel;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How long one attempt to reach a service may take.
@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Attached {
     endpoints: BTreeMap<String, Endpoint>,
     provisioner: &'static str,
+    /// The topics whose offsets are to be known, by the Kafka that has them.
+    topics: BTreeMap<String, BTreeSet<String>>,
     /// How long a service has to answer: it is said to be up already.
     patience: Duration,
     cancel: Cancel,
@@ -33,7 +35,12 @@ impl Attached {
         patience: Duration,
         cancel: Cancel,
     ) -> Attached {
-        Attached { endpoints, provisioner, patience, cancel }
+        Attached { endpoints, provisioner, topics: BTreeMap::new(), patience, cancel }
+    }
+
+    /// With the topics of each Kafka whose end offsets its identity is to tell.
+    pub fn with_topics(self, topics: BTreeMap<String, BTreeSet<String>>) -> Attached {
+        Attached { topics, ..self }
     }
 }
 
@@ -51,9 +58,11 @@ impl Environment for Attached {
             ))
         })?;
         let deadline = deadline.min(Instant::now() + self.patience);
+        let (none, known) = (BTreeSet::new(), self.topics.get(service));
+        let topics = known.unwrap_or(&none);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match identify(endpoint, left.clamp(Duration::from_millis(100), ATTEMPT)) {
+            match identify(endpoint, topics, left.clamp(Duration::from_millis(100), ATTEMPT)) {
                 Ok(known) => return Ok(known),
                 Err(error) if left <= PAUSE || self.cancel.is_cancelled() => {
                     return Err(ServiceError(error.0));

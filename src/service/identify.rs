@@ -1,27 +1,46 @@
-//! Asks a service what it is: its product, its version, and what binds a measurement to this very cluster. What
-//! answers is there; what does not is told apart by the error. It only reads.
+//! Asks a service what it is: its product, its version, and what binds a measurement to this very cluster and to the
+//! state that it was in. What answers is there; what does not is told apart by the error. Of what binds, what can't be
+//! had is left out: no service is refused for that. It only reads.
 
 use crate::model::{Endpoint, Product, ServiceKind};
 use crate::probe::ProbeError;
 use crate::probe::client::{clickhouse, http, kafka, postgres, redis};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::metadata::Metadata;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest answer of a page that tells a version.
 const LIMIT: u64 = 1 << 20;
 
+/// How many topics or connectors are named; of more it is said how many.
+const NAMED: usize = 200;
+
 /// The endpoint with product and identity as the service itself gives them; those that it does not give are left
-/// as they were.
+/// as they were. `topics` are those of a Kafka whose end offsets are to be known.
+///
+/// | service | what binds to it |
+/// | --- | --- |
+/// | Kafka | `cluster_id`; `end_offsets`: by topic the sum over its partitions, `a.v1=12,b.v1=0` |
+/// | Kafka Connect | `kafka_cluster_id`; `connectors`: each with its tasks' ids, `orders[0,1],trades[0]` |
+/// | ClickHouse | `server_uuid`, or `default_database_uuid` where the server has none |
+/// | Redis | `run_id` |
+/// | PostgreSQL | `system_identifier`; `wal_lsn`: where its log stood, on a standby what was replayed |
 ///
 /// # Errors
 /// Nothing answers there within `timeout`, or not as this kind of service, or it refuses us.
-pub fn identify(endpoint: &Endpoint, timeout: Duration) -> Result<Endpoint, ProbeError> {
+pub fn identify(
+    endpoint: &Endpoint,
+    topics: &BTreeSet<String>,
+    timeout: Duration,
+) -> Result<Endpoint, ProbeError> {
     let mut known = endpoint.clone();
     match endpoint.kind {
         ServiceKind::Redis => redis_server(&mut known, timeout)?,
-        ServiceKind::Kafka => kafka_cluster(&mut known, timeout)?,
+        ServiceKind::Kafka => kafka_cluster(&mut known, topics, timeout)?,
         ServiceKind::Connect => connect_worker(&mut known, timeout)?,
         ServiceKind::Clickhouse => clickhouse_server(&mut known, timeout)?,
         ServiceKind::Postgres => postgres_server(&mut known, timeout)?,
@@ -55,17 +74,72 @@ fn redis_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeErro
     Ok(())
 }
 
-fn kafka_cluster(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
+fn kafka_cluster(
+    known: &mut Endpoint,
+    topics: &BTreeSet<String>,
+    timeout: Duration,
+) -> Result<(), ProbeError> {
+    let deadline = Instant::now() + timeout;
     let at = format!("Kafka at {}", known.address);
     let wrong = |error: rdkafka::error::KafkaError| {
         ProbeError(format!("nothing answers as {at}: {error}; is the broker up, and is this its address?"))
     };
     let consumer: BaseConsumer = kafka::config(known, timeout).create().map_err(wrong)?;
     // What is asked first waits until a broker is reached.
-    consumer.fetch_metadata(None, timeout).map_err(wrong)?;
-    let cluster = consumer.client().fetch_cluster_id(timeout);
-    note(known, "cluster_id", cluster.as_deref());
+    let cluster = consumer.fetch_metadata(None, timeout).map_err(wrong)?;
+    note(known, "cluster_id", consumer.client().fetch_cluster_id(timeout).as_deref());
+    note(known, "end_offsets", end_offsets(&consumer, &cluster, topics, deadline).as_deref());
     Ok(())
+}
+
+/// How many records each of these topics was ever given, as far as that can be had. A topic that is not there, or of
+/// which a partition gives no offset, is left out.
+fn end_offsets(
+    consumer: &BaseConsumer,
+    cluster: &Metadata,
+    topics: &BTreeSet<String>,
+    deadline: Instant,
+) -> Option<String> {
+    let mut list = TopicPartitionList::new();
+    for topic in cluster.topics().iter().filter(|topic| topics.contains(topic.name())) {
+        for partition in topic.partitions() {
+            list.add_partition_offset(topic.name(), partition.id(), Offset::End).ok()?;
+        }
+    }
+    if list.count() == 0 {
+        return None;
+    }
+    // librdkafka knows no less than a millisecond.
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    let found = consumer.offsets_for_times(list, left).ok()?;
+    let offsets = found.elements().into_iter().map(|item| {
+        let offset = match (item.error(), item.offset()) {
+            (Ok(()), Offset::Offset(offset @ 0..)) => Some(offset),
+            _ => None,
+        };
+        (item.topic().to_owned(), offset)
+    });
+    told(sums(offsets).into_iter().map(|(topic, sum)| format!("{topic}={sum}")))
+}
+
+/// The sum by topic, of those all of whose partitions have an offset.
+fn sums(offsets: impl Iterator<Item = (String, Option<i64>)>) -> BTreeMap<String, i64> {
+    let mut sums: BTreeMap<String, Option<i64>> = BTreeMap::new();
+    for (topic, offset) in offsets {
+        let sum = sums.entry(topic).or_insert(Some(0));
+        *sum = sum.zip(offset).and_then(|(sum, offset)| sum.checked_add(offset));
+    }
+    sums.into_iter().filter_map(|(topic, sum)| Some((topic, sum?))).collect()
+}
+
+/// One text of several, of which not too many are named; none where there are none.
+fn told(each: impl Iterator<Item = String>) -> Option<String> {
+    let mut each: Vec<_> = each.collect();
+    if let Some(more) = each.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        each.truncate(NAMED);
+        each.push(format!("and {more} more"));
+    }
+    (!each.is_empty()).then(|| each.join(","))
 }
 
 fn connect_worker(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
@@ -75,8 +149,30 @@ fn connect_worker(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeEr
         ProbeError(format!("expected Kafka Connect's version at {}/, and saw another page", known.address))
     })?;
     known.product = product("Kafka Connect", &version);
-    note(known, "cluster_id", text("kafka_cluster_id").as_deref());
+    note(known, "kafka_cluster_id", text("kafka_cluster_id").as_deref());
+    let page = json(known, "Kafka Connect", "/connectors?expand=status", timeout);
+    note(known, "connectors", page.ok().and_then(|page| connectors(&page)).as_deref());
     Ok(())
+}
+
+/// The connectors with the ids of their tasks. A Connect that does not know of `expand` gives the names alone.
+fn connectors(page: &Value) -> Option<String> {
+    let tasks = |connector: &Value| {
+        let tasks = connector.pointer("/status/tasks").and_then(Value::as_array);
+        let mut ids: Vec<_> =
+            tasks.into_iter().flatten().filter_map(|task| task.get("id")?.as_i64()).collect();
+        ids.sort_unstable();
+        ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    };
+    let mut each: Vec<_> = match page {
+        Value::Object(connectors) => {
+            connectors.iter().map(|(name, connector)| format!("{name}[{}]", tasks(connector))).collect()
+        }
+        Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    each.sort_unstable();
+    told(each.into_iter())
 }
 
 fn clickhouse_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
@@ -85,7 +181,14 @@ fn clickhouse_server(known: &mut Endpoint, timeout: Duration) -> Result<(), Prob
     let answer = clickhouse::query(&asked, "SELECT version(), serverUUID() FORMAT TSV", &[], timeout)?;
     let (version, uuid) = answer.trim_end().split_once('\t').unwrap_or((answer.trim_end(), ""));
     known.product = product("ClickHouse", version);
-    note(known, "server_uuid", Some(uuid).filter(|uuid| uuid.chars().any(|c| !matches!(c, '0' | '-'))));
+    let some = |uuid: &str| uuid.chars().any(|c| !matches!(c, '0' | '-'));
+    if some(uuid) {
+        note(known, "server_uuid", Some(uuid));
+    } else {
+        let sql = "SELECT uuid FROM system.databases WHERE name = 'default' FORMAT TSV";
+        let answer = clickhouse::query(&asked, sql, &[], timeout).unwrap_or_default();
+        note(known, "default_database_uuid", Some(answer.trim_end()).filter(|uuid| some(uuid)));
+    }
     Ok(())
 }
 
@@ -104,7 +207,12 @@ fn postgres_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeE
     // Not every user may see it; evidence then goes without.
     let sql = "SELECT system_identifier::text FROM pg_control_system()";
     if let Ok(row) = client.query_one(sql, &[]) {
-        note(known, "system_identifier", Some(row.get(0)));
+        note(known, "system_identifier", row.try_get(0).ok());
+    }
+    let sql = "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
+               ELSE pg_current_wal_lsn() END)::text";
+    if let Ok(row) = client.query_one(sql, &[]) {
+        note(known, "wal_lsn", row.try_get(0).ok());
     }
     Ok(())
 }
@@ -148,4 +256,38 @@ fn json(known: &Endpoint, what: &str, path: &str, timeout: Duration) -> Result<V
     }
     serde_json::from_str(&body)
         .map_err(|error| ProbeError(format!("{at}: expected JSON at {path}, and it is not: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_topic_with_a_partition_that_gives_no_offset_has_no_sum() {
+        let offset = |topic: &str, offset| (topic.to_owned(), offset);
+        let offsets = [offset("b", Some(1)), offset("a", Some(3)), offset("c", Some(0)), offset("b", None)];
+        let again = [offset("a", Some(4)), offset("b", Some(5))];
+        let sums = sums(offsets.into_iter().chain(again));
+        assert_eq!(sums.into_iter().collect::<Vec<_>>(), [("a".to_owned(), 7), ("c".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn connectors_are_told_in_order_with_their_tasks() {
+        let page = json!({
+            "trades": {"status": {"tasks": [{"id": 1, "state": "RUNNING"}, {"id": 0, "state": "FAILED"}]}},
+            "orders": {"status": {"tasks": []}},
+        });
+        assert_eq!(connectors(&page).as_deref(), Some("orders[],trades[0,1]"));
+        assert_eq!(connectors(&json!(["b", "a"])).as_deref(), Some("a,b"));
+        assert_eq!(connectors(&json!({})), None);
+        assert_eq!(connectors(&json!("not a list")), None);
+    }
+
+    #[test]
+    fn no_more_are_named_than_a_person_reads() {
+        let text = told((0..NAMED + 3).map(|n| n.to_string())).unwrap();
+        assert!(text.ends_with(",199,and 3 more"), "{text}");
+        assert_eq!(told((0..2).map(|n| n.to_string())).as_deref(), Some("0,1"));
+    }
 }

@@ -35,6 +35,13 @@ const SHOWN: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
+impl Faults {
+    /// A single one, of which no line is shown.
+    pub fn one(at: Position, message: impl Into<String>) -> Faults {
+        Faults(vec![Fault { at, message: message.into(), excerpt: None }])
+    }
+}
+
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, fault) in self.0.iter().take(SHOWN).enumerate() {

@@ -74,6 +74,14 @@ impl<'t> Source<'t> {
         Position { file: self.file.clone(), line, column }
     }
 
+    /// The text of a line, from 1; the end of the text for a line that it does not have.
+    pub(crate) fn line_span(&self, line: usize) -> Span {
+        let start =
+            line.checked_sub(1).and_then(|place| self.lines.get(place)).copied().unwrap_or(self.text.len());
+        let rest = self.text.get(start..).unwrap_or_default();
+        start..start + rest.lines().next().map_or(0, str::len)
+    }
+
     /// The line on which a span begins. Nothing where there is no text, and for a line that may hold a secret.
     pub(crate) fn excerpt(&self, span: &Span) -> Option<Excerpt> {
         let at = self.position(span.start);

@@ -1,7 +1,8 @@
 //! Keys as PEM: SPKI for public ones, PKCS#8 for private ones.
 
 use ed25519_dalek::pkcs8::DecodePublicKey as _;
-use p256::pkcs8::EncodePublicKey as _;
+use p256::ecdsa::signature::Verifier as _;
+use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
@@ -56,12 +57,27 @@ pub enum KeyError {
     /// A private key where a public one belongs.
     #[error("expected a public key, and this is a private one: it must not lie here")]
     Private,
+    /// Neither of the two kinds of private key.
+    #[error(
+        "expected a private key as PEM (`-----BEGIN PRIVATE KEY-----`), of Ed25519 or ECDSA P-256; \
+         `cutproof keygen` makes one"
+    )]
+    NoPrivateKey,
+    /// A public key where a private one belongs.
+    #[error("expected a private key, and this is a public one")]
+    Public,
+    /// A key under a passphrase.
+    #[error(
+        "expected a private key that is not encrypted: `openssl pkey -in KEY` decrypts it, and its output can be \
+         given on standard input, with --key -"
+    )]
+    Encrypted,
 }
 
 /// A public key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    pub(super) key: Verifying,
+    key: Verifying,
     id: KeyId,
 }
 
@@ -102,6 +118,29 @@ impl PublicKey {
     /// What it is called by.
     pub fn id(&self) -> &KeyId {
         &self.id
+    }
+
+    /// The key as SPKI PEM, as openssl writes it.
+    ///
+    /// # Errors
+    /// Never for a key that was read or made; the encoder says that it may.
+    pub fn to_pem(&self) -> Result<String, KeyError> {
+        let pem = match &self.key {
+            Verifying::Ed25519(key) => key.to_public_key_pem(LineEnding::LF),
+            Verifying::EcdsaP256(key) => key.to_public_key_pem(LineEnding::LF),
+        };
+        pem.map_err(|_| KeyError::NoPublicKey)
+    }
+
+    /// Whether a signature is this key's over this message.
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.key {
+            // Strict: keys of small order, under which one signature fits many messages, verify nothing.
+            Verifying::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            Verifying::EcdsaP256(key) => p256::ecdsa::Signature::from_der(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+        }
     }
 
     /// What it signs with.

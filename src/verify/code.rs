@@ -153,6 +153,8 @@ codes! {
         NoRunId = "no-run-id",
         /// Completed before --since (warning).
         OlderThanSince = "older-than-since",
+        /// Only a selection of the gates ran.
+        PartialRun = "partial-run",
     }
     Outcome {
         /// The cutover did not succeed.
@@ -165,6 +167,8 @@ codes! {
         RollbackFailed = "rollback-failed",
         /// The rollback took longer than --max-rollback-seconds.
         RollbackOverLimit = "rollback-over-limit",
+        /// Something stands against the run: a gate, a step, a service level, its watch.
+        RunNotPassed = "run-not-passed",
     }
     Values {
         /// A required key that is not there.
@@ -252,14 +256,219 @@ codes! {
         /// The files have different run ids.
         OtherRun = "other-run",
     }
+    Bundle {
+        /// A run's folder that can't be listed.
+        BundleUnreadable = "bundle-unreadable",
+        /// A run's folder without its manifest, though the run has ended.
+        ManifestMissing = "manifest-missing",
+        /// A manifest that is none.
+        ManifestUnreadable = "manifest-unreadable",
+        /// A manifest that says something else than journals and files.
+        ManifestDiffers = "manifest-differs",
+        /// A path that leaves the folder, is written in no plain way, or is another one's on some machine.
+        UnsafePath = "unsafe-path",
+        /// A file of the manifest that is not there.
+        FileMissing = "file-missing",
+        /// A file that the manifest does not have.
+        FileAdded = "file-added",
+        /// A file that has other contents.
+        FileChanged = "file-changed",
+        /// A file that is shorter.
+        FileTruncated = "file-truncated",
+        /// A file that is there under another name.
+        FileRenamed = "file-renamed",
+        /// A link, a folder, a FIFO or a device where a file was.
+        FileReplaced = "file-replaced",
+        /// A file that can't be read.
+        FileUnreadable = "file-unreadable",
+        /// An envelope that can't be read; it signs nothing (warning).
+        EnvelopeUnread = "envelope-unread",
+    }
+    Journal {
+        /// A journal that can't be read, or is larger than any.
+        JournalUnreadable = "journal-unreadable",
+        /// A journal whose chain does not hold.
+        JournalBroken = "journal-broken",
+        /// A journal whose entries can't all be true.
+        JournalContradiction = "journal-contradiction",
+        /// A journal with another head than its manifest or the run above it says.
+        JournalHead = "journal-head",
+        /// A journal in a folder of another name than its run's.
+        RunFolder = "run-folder",
+        /// A run within the run that is not there.
+        RunMissing = "run-missing",
+        /// A run within the run that is not as the run above it says.
+        RunDiffers = "run-differs",
+        /// A run within the run that no other tells of (warning).
+        RunUntold = "run-untold",
+        /// A file that its journal gives and that is not there.
+        EvidenceMissing = "evidence-missing",
+        /// A file that says something else than its journal.
+        EvidenceDiffers = "evidence-differs",
+        /// A file that no journal of the bundle gives.
+        EvidenceWithoutJournal = "evidence-without-journal",
+        /// A file of a run that is not in the bundle (warning).
+        EvidenceOfOtherRun = "evidence-of-other-run",
+        /// A file of another cutproof, which says more or less than this one's would.
+        OtherTool = "other-tool",
+        /// A file of a run within that has no end was not held against its journal (warning).
+        NotCompared = "not-compared",
+    }
+    Runs {
+        /// None of the runs may count.
+        NoRunCounts = "no-run-counts",
+        /// The same run in two folders; a warning where they are the same.
+        RunTwice = "run-twice",
+        /// Runs of two environments.
+        MixedEnvironments = "mixed-environments",
+        /// Runs of two commits, or of one and of none that is known.
+        MixedCommits = "mixed-commits",
+        /// Runs of two profiles, or of one and of none.
+        MixedProfiles = "mixed-profiles",
+        /// One run had a work tree with changes, the other none (warning).
+        TreesDiffer = "trees-differ",
+        /// The latest run of another verb, which stands beside the one that counts, did not pass.
+        RunBesideRed = "run-beside-red",
+        /// A later run that can't count has something red.
+        LaterRunRed = "later-run-red",
+        /// An earlier run failed, and a later one counts (warning).
+        EarlierRunFailed = "earlier-run-failed",
+        /// A sign-off that can't be read, or not in one way only.
+        SignoffUnreadable = "signoff-unreadable",
+        /// A sign-off that says NO-GO or INCOMPLETE.
+        SignoffNotGo = "signoff-not-go",
+        /// A sign-off that says GO and lists what refuses it, or has no run.
+        SignoffContradictsItself = "signoff-contradicts-itself",
+        /// A sign-off by another policy, or the policy was changed since.
+        SignoffOtherPolicy = "signoff-other-policy",
+        /// A sign-off, or its policy, whose time is over.
+        SignoffExpired = "signoff-expired",
+        /// A sign-off for another environment than the cutover's.
+        SignoffOtherEnvironment = "signoff-other-environment",
+        /// A sign-off of another commit than the work tree's, or one of the two is not known.
+        SignoffOtherCommit = "signoff-other-commit",
+        /// A sign-off of another profile than the cutover's.
+        SignoffOtherProfile = "signoff-other-profile",
+        /// The cutover's work tree has changes; a warning where the policy does not ask for a clean one.
+        SignoffDirtyTree = "signoff-dirty-tree",
+        /// Fewer signatures over a sign-off than must be there.
+        SignoffUnsigned = "signoff-unsigned",
+        /// A signature beside a sign-off that does not count (warning).
+        SignoffSignatureIgnored = "signoff-signature-ignored",
+    }
+    Signature {
+        /// No signature of a given key over the run as it is.
+        SignatureMissing = "signature-missing",
+        /// A signature that does not verify with the key that it names; a warning where another one counts.
+        SignatureBroken = "signature-broken",
+        /// A signature of a given key over another manifest; a warning where another one counts.
+        SignatureOtherSubject = "signature-other-subject",
+        /// A signed result that is not the one that the journal gives; a warning where another one counts.
+        StatementDiffers = "statement-differs",
+        /// A signed statement that is none, or not of a run (warning).
+        StatementUnusable = "statement-unusable",
+        /// A file that is no envelope, or one that is not used (warning).
+        EnvelopeUnusable = "envelope-unusable",
+        /// A signature of none of the given keys (warning).
+        SignatureForeign = "signature-foreign",
+        /// A second signature of a key (warning).
+        SignatureAgain = "signature-again",
+    }
+    Policy {
+        /// A policy whose time is over.
+        PolicyExpired = "policy-expired",
+        /// A part of another run, handed in without that.
+        RunWithin = "run-within",
+        /// A run in which something was made to fail.
+        FaultOnPurpose = "fault-on-purpose",
+        /// Evidence that is later than the moment for which it is judged.
+        FromTheFuture = "from-the-future",
+        /// A run of another environment than the policy's.
+        OtherEnvironment = "other-environment",
+        /// A run of another commit than the policy's.
+        OtherCommit = "other-commit",
+        /// A run of which the commit is not on record, and the policy asks for it or for a clean work tree.
+        SourceUnknown = "source-unknown",
+        /// A run of a work tree that had changes.
+        DirtyTree = "dirty-tree",
+        /// A run of another profile than the policy's.
+        OtherProfile = "other-profile",
+        /// Services that were given by somebody else than the policy allows.
+        ProvisionerNotAllowed = "provisioner-not-allowed",
+        /// A service that was another product or version than the policy allows.
+        ProductNotAllowed = "product-not-allowed",
+        /// A service of which no product is on record.
+        ProductUnknown = "product-unknown",
+        /// A service level that was declared or defaulted.
+        LevelNotMeasured = "level-not-measured",
+        /// No service level was judged.
+        NoLevels = "no-levels",
+        /// No watch behind a switch that ended in order.
+        WatchMissing = "watch-missing",
+        /// A watch that was shorter than the policy asks.
+        WatchTooShort = "watch-too-short",
+        /// No rollback drill of the same environment, commit and profile.
+        DrillMissing = "drill-missing",
+        /// The latest rollback drill is too old.
+        DrillStale = "drill-stale",
+        /// The latest rollback drill did not go well.
+        DrillFailed = "drill-failed",
+        /// The latest rollback drill took longer than the policy allows.
+        DrillTooSlow = "drill-too-slow",
+        /// A bundle that may hold a later drill is not all there.
+        DrillUnknown = "drill-unknown",
+        /// Too few distinct keys of a role signed.
+        ThresholdUnmet = "threshold-unmet",
+        /// A signature that does not count (warning).
+        SignatureIgnored = "signature-ignored",
+    }
+    Gates {
+        /// A gate that is asked for failed, could not be measured, or had no data.
+        GateNotPassed = "gate-not-passed",
+        /// A gate that is asked for did not run, since one that it needs did not pass.
+        GateBlocked = "gate-blocked",
+        /// A gate that is asked for did not run.
+        GateNotRun = "gate-not-run",
+        /// A gate that is asked for, and that the run's plan does not have.
+        GateMissing = "gate-missing",
+        /// A gate that is asked for, and was measured too long ago.
+        GateStale = "gate-stale",
+        /// A gate that was measured later than the moment for which it is judged.
+        GateFromTheFuture = "gate-from-the-future",
+        /// A gate that passed only when it was tried again, and the policy does not take that.
+        GateFlaky = "gate-flaky",
+        /// A gate that nobody asks for is not as it must be (warning).
+        GateUnexpected = "gate-unexpected",
+        /// A red gate that a waiver lets through (warning).
+        GateWaived = "gate-waived",
+        /// A waiver of a gate that is not red (warning).
+        WaiverUnused = "waiver-unused",
+        /// A waiver whose time is over (warning).
+        WaiverExpired = "waiver-expired",
+        /// A waiver for another commit or another run (warning).
+        WaiverOfOther = "waiver-of-other",
+    }
 }
 
 impl Code {
     /// What it means where it refuses the evidence: which exit code follows.
     pub fn class(self) -> Class {
         match self {
-            Code::UnknownProjection => Class::Inconclusive,
+            Code::UnknownProjection | Code::OtherTool => Class::Inconclusive,
             Code::EvidenceNotFound | Code::RunUnfinished | Code::OlderThanSince => Class::Missing,
+            Code::NoRunCounts | Code::SignoffExpired | Code::SignoffUnsigned => Class::Missing,
+            Code::ManifestMissing | Code::EvidenceMissing => Class::Missing,
+            Code::BundleUnreadable | Code::FileUnreadable | Code::JournalUnreadable => Class::Refused,
+            Code::RunFolder => Class::Refused,
+            code if matches!(code.group(), Group::Bundle | Group::Journal) => Class::Tampered,
+            Code::SignatureMissing => Class::Missing,
+            Code::SignatureBroken | Code::SignatureOtherSubject | Code::StatementDiffers => Class::Tampered,
+            Code::PolicyExpired | Code::RunWithin | Code::SourceUnknown | Code::ProductUnknown => {
+                Class::Missing
+            }
+            Code::NoLevels | Code::WatchMissing | Code::ThresholdUnmet => Class::Missing,
+            Code::DrillMissing | Code::DrillStale | Code::DrillUnknown => Class::Missing,
+            Code::GateNotRun | Code::GateMissing | Code::GateStale => Class::Missing,
             _ => Class::Refused,
         }
     }
@@ -273,7 +482,14 @@ impl Code {
             Code::OtherRun => Some("this is another run's file"),
             Code::NoRunId | Code::OlderThanSince => Some("the file may be left over from another run"),
             Code::NoFinalNewline => Some("the file may be cut off"),
-            Code::UnknownProjection => Some("another cutproof wrote it; this is no sign of tampering"),
+            Code::UnknownProjection | Code::OtherTool => {
+                Some("another cutproof wrote it; this is no sign of tampering")
+            }
+            Code::PartialRun => Some("a run of a selection signs nothing off"),
+            Code::RunFolder => Some("a run's folder has the run's name"),
+            Code::RunUntold => Some("nothing of it counts"),
+            Code::EvidenceOfOtherRun => Some("nothing in the bundle stands behind it"),
+            Code::SignatureOtherSubject => Some("what was signed is not what is here"),
             _ => None,
         }
     }

@@ -234,7 +234,8 @@ impl Findings {
         self.add(code, Severity::Warning, at, expected.into(), seen.into(), None);
     }
 
-    fn add(
+    /// Something of this severity.
+    pub fn add(
         &mut self,
         code: Code,
         severity: Severity,
@@ -255,6 +256,11 @@ impl Findings {
     /// Whether there is one of this code already.
     pub fn has(&self, code: Code) -> bool {
         self.list.iter().any(|finding| finding.code == code)
+    }
+
+    /// Whether one that is told is about this file.
+    pub fn names(&self, file: &str) -> bool {
+        self.list.iter().any(|finding| finding.file == file)
     }
 
     /// Takes over what another collection found.

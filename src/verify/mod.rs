@@ -8,8 +8,13 @@ pub mod decision;
 mod finding;
 mod form;
 mod lines;
+mod meaning;
 mod outcome;
 mod pair;
+pub mod policy;
+pub mod runs;
+pub mod signatures;
+pub mod signoff;
 mod steps;
 mod times;
 mod value;
@@ -77,6 +82,8 @@ pub struct Rules {
     pub mode: Mode,
     /// Whether a dry run's files are accepted.
     pub allow_dry_run: bool,
+    /// Whether a run of a selection is accepted.
+    pub allow_partial: bool,
     /// The longest rollback.
     pub max_rollback: Seconds,
     /// Evidence that was completed before this may be left over from another run.

@@ -40,7 +40,14 @@ fn older() -> Pair {
 
 pub(crate) fn rules(mode: Mode) -> Rules {
     let max_rollback = "180".parse().expect("a limit");
-    Rules { level: Level::Strict, mode, allow_dry_run: false, max_rollback, since: None }
+    Rules {
+        level: Level::Strict,
+        mode,
+        allow_dry_run: false,
+        allow_partial: false,
+        max_rollback,
+        since: None,
+    }
 }
 
 fn contract(mode: Mode) -> Rules {

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test target uses its own part")]
 
+pub mod sealed;
+
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

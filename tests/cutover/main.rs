@@ -11,4 +11,5 @@ mod killed;
 mod order;
 mod refused;
 mod runbook;
+mod sealed;
 mod steps;

@@ -76,6 +76,7 @@ fn plan() -> SwitchPlan {
         profile: true,
         force_rollback: false,
         rollback_on_interrupt: true,
+        signoff: None,
     }
 }
 

@@ -231,6 +231,14 @@ impl Recorded {
     }
 }
 
+/// The rows of a series' file as cells, each with the line that it begins in.
+///
+/// # Errors
+/// A file that is no CSV.
+pub fn cells(series: &str) -> Result<Vec<(usize, Vec<String>)>, SeriesFault> {
+    csv::lines(series).map_err(|csv::Fault { line, what }| SeriesFault { line, what: what.to_owned() })
+}
+
 /// The watch's files; none of a run that watched nothing.
 pub(super) fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     let Some(watch) = &run.watch else { return Ok(Vec::new()) };

@@ -1,6 +1,6 @@
 //! The tables of a cutover → their drafts. What stands in one table and does not go together is told here.
 
-use super::{Defaults, Probes, key_span, placed, placed_list, probe, tables, with};
+use super::{Defaults, Probes, placed, placed_list, probe, with};
 use crate::model::Args;
 use crate::model::watch::OnNoData;
 use crate::profile::check;
@@ -15,6 +15,7 @@ use crate::settings::decode::{self, Shape};
 use crate::settings::fault::Report;
 use crate::settings::names::quoted;
 use crate::settings::source::Span;
+use crate::settings::tables::{key_span, tables};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
