@@ -61,6 +61,8 @@ fn help_names_every_verb() {
       status     Show where a run stands: going on, ended, or killed; reads only
       readiness  Judge the ten service levels, measured by a profile's gates or declared by flags
       verify     Judge the evidence of a cutover and its rollback; reads files and nothing else
+      keygen     Make a pair of keys to sign with
+      sign       Sign runs, sign-offs and policies; what was tampered with is not signed
       gates      List the gates of a profile, or run them on an environment that is already up
       engines    Install, start and end the engines of the embedded provisioner
       init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is

@@ -13,6 +13,7 @@ mod keygen;
 mod plan;
 mod readiness;
 mod rehearse;
+mod report;
 mod resume;
 mod rollback;
 pub(crate) mod run;
@@ -80,9 +81,11 @@ enum Verb {
     Verify(verify::Arguments),
     /// Judge the runs of a window by a policy, and write and sign whether it may be used; reads files and nothing else.
     Signoff(signoff::Arguments),
+    /// Write what a policy makes of runs as a page to read, print and sign: HTML, and Markdown. Exits as `signoff` does.
+    Report(report::Arguments),
     /// Make a pair of keys to sign with.
     Keygen(keygen::Arguments),
-    /// Sign runs, sign-offs and policies with a private key. What was tampered with is not signed.
+    /// Sign runs, sign-offs and policies; what was tampered with is not signed.
     Sign(sign::Arguments),
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
         Verb::Signoff(arguments) => report(signoff::run(arguments)).into(),
+        Verb::Report(arguments) => report(report::run(arguments)).into(),
         Verb::Keygen(arguments) => report(keygen::run(&arguments)).into(),
         Verb::Sign(arguments) => report(sign::run(&arguments)).into(),
         Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),

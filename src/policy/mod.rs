@@ -6,10 +6,12 @@ mod disk;
 mod docs;
 mod fields;
 mod parse;
+mod signed;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use disk::{FOLDER, find};
+pub use signed::{ENVELOPE, envelope, load_signed};
 
 use crate::model::{Gate, GateId, Phase, Position, Stamp};
 use crate::settings::Faults;
@@ -190,6 +192,19 @@ pub enum PolicyError {
         /// Why.
         fault: FileFault,
     },
+    /// It must be signed, and is not.
+    #[error("policy {path} is not signed as it must be: its envelope is {envelope}, and {why}")]
+    Unsigned {
+        /// Its path.
+        path: String,
+        /// The envelope that was looked for.
+        envelope: String,
+        /// What is wrong with that.
+        why: String,
+    },
+    /// It must be signed, and is the built-in one, which nobody signs.
+    #[error("a key that must have signed the policy is given, and no policy: name it with --policy")]
+    NothingSigned,
     /// It says something that can't be.
     #[error(transparent)]
     Faults(#[from] Faults),
@@ -210,6 +225,20 @@ pub fn parse(path: &str, text: &str) -> Result<Policy, Faults> {
 /// Where there is no such file, it is no text, or it holds faults; all faults at once.
 pub fn load(path: &Path) -> Result<Policy, PolicyError> {
     disk::parse(path, &disk::text(path)?, false)
+}
+
+/// The policy of the flags `--policy` and `--policy-key`: a name or path as [`find`] takes it, which this key must have
+/// signed where one is given; the built-in one where no policy is named.
+///
+/// # Errors
+/// As [`load`] and [`load_signed`]; and where a key is given and no policy that it could have signed.
+pub fn of_flags(named: Option<&str>, signed_by: Option<&PublicKey>) -> Result<Policy, PolicyError> {
+    match (named, signed_by) {
+        (Some(named), Some(key)) => load_signed(&find(named), key),
+        (Some(named), None) => load(&find(named)),
+        (None, None) => Ok(Policy::built_in()),
+        (None, Some(_)) => Err(PolicyError::NothingSigned),
+    }
 }
 
 /// SHA-256 of a policy's text, in hex.

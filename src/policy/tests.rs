@@ -8,6 +8,11 @@ pub(crate) fn pem(seed: u8) -> String {
     key.to_public_key_pem(Default::default()).unwrap()
 }
 
+/// The PEM of a key's public half.
+pub(crate) fn pem_of(key: &crate::sign::PrivateKey) -> String {
+    key.public().to_pem().unwrap()
+}
+
 fn key(name: &str, seed: u8, roles: &str) -> String {
     format!("[[key]]\nname = \"{name}\"\nroles = [{roles}]\npem = \"\"\"\n{}\"\"\"\n", pem(seed))
 }
@@ -232,10 +237,53 @@ fn a_key_in_a_file_lies_beside_the_policy_and_is_the_one_that_its_id_says() {
 }
 
 #[test]
+fn a_key_without_a_policy_is_no_policy() {
+    assert_eq!(of_flags(None, None).unwrap(), Policy::built_in());
+    assert_eq!(of_flags(Some("rehearsal"), None).unwrap().name, "rehearsal");
+    let key = PublicKey::from_pem(&pem(1)).unwrap();
+    assert!(matches!(of_flags(None, Some(&key)), Err(PolicyError::NothingSigned)));
+    assert!(matches!(of_flags(Some("rehearsal"), Some(&key)), Err(PolicyError::Unsigned { .. })));
+}
+
+#[test]
 fn a_policy_that_is_not_there_is_told_with_the_nearest_one() {
     let told = load(&find("producton")).unwrap_err().to_string();
     assert_eq!(told, "policy not found: gates/policy/producton.toml; nearest: gates/policy/production.toml");
     assert_eq!(load(Path::new("gates")).unwrap_err().to_string(), "policy gates is a folder, not a file");
+}
+
+#[test]
+fn a_policy_that_must_be_signed_is_read_only_as_it_was_signed() {
+    use crate::sign::{Algorithm, Envelope, PrivateKey, Statement};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.toml");
+    let [ann, ben] =
+        [Algorithm::Ed25519, Algorithm::EcdsaP256].map(|kind| PrivateKey::generate(kind).unwrap());
+    let write = |text: &str, signer: &PrivateKey| {
+        std::fs::write(&path, text).unwrap();
+        let statement = Statement::approval("p.toml", &digest(text), "owner");
+        std::fs::write(envelope(&path), Envelope::sign(&statement, &[signer]).unwrap().to_json()).unwrap();
+    };
+    let told = |by: &PrivateKey| load_signed(&path, by.public()).map_err(|error| error.to_string());
+    let text = "name = \"x\"\n[runs]\nno_flaky = true\n";
+    std::fs::write(&path, text).unwrap();
+    assert!(told(&ann).unwrap_err().contains("p.toml.dsse.json, and there is none"));
+    write(text, &ann);
+    assert!(told(&ann).unwrap().requires.no_flaky);
+    assert!(told(&ben).unwrap_err().contains("none of its signatures is of the key"));
+    std::fs::write(&path, text.replace("true", "false")).unwrap();
+    assert!(told(&ann).unwrap_err().contains("not about this policy as it is now"));
+    std::fs::write(envelope(&path), "{}").unwrap();
+    assert!(told(&ann).is_err());
+    // The signature does not cover the key's file.
+    std::fs::write(folder.path().join("k.pub"), pem(1)).unwrap();
+    let keyed = "name = \"x\"\n[[key]]\nname = \"a\"\nroles = [\"r\"]\nfile = \"k.pub\"\n";
+    write(keyed, &ann);
+    assert!(load(&path).is_ok());
+    assert!(told(&ann).unwrap_err().contains("must name the key in a file by its `id` too"));
+    let id = PublicKey::from_pem(&pem(1)).unwrap().id().to_string();
+    write(&format!("{keyed}id = \"{id}\"\n"), &ann);
+    assert!(told(&ann).is_ok());
 }
 
 proptest! {

@@ -35,6 +35,7 @@ const SLSA: &str = "SLSA_";
 
 /// What a statement says.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Predicate {
     /// What came of a run.
     TestResult(TestResult),

@@ -436,11 +436,7 @@ impl Story {
         let marks: Vec<_> = [("login", 400), ("settlement", 900), ("instruments", 2_100)].map(mark).to_vec();
         self.stage("switch_gate", "");
         self.event(json!({"event": "switch_marks", "core_started": started, "marks": marks}));
-        self.stage_ended("switch_gate", "passed", "").stage("readiness", "").stage_ended(
-            "readiness",
-            "passed",
-            "",
-        )
+        self.stage_ended("switch_gate", "passed", "").gates("readiness")
     }
 
     /// A sample a second; a metric without a value is missing.

@@ -102,7 +102,7 @@ fn file(path: &Path, role: Option<&str>, key: &PrivateKey) -> Result<String> {
         .map_err(|error| Refusal(format!("cannot read {shown}: {error}")))?;
     let statement = Statement::approval(name, &sha256, role);
     let beside = format!("{name}.{role}.dsse.json");
-    let envelope = folder.join(&beside);
+    let envelope = path.with_file_name(&beside);
     let added = add(&statement, key, folder, &beside, &envelope)?;
     Ok(told(&format!("{shown}, sha256 {sha256}"), role, key, added, &envelope))
 }

@@ -57,7 +57,7 @@ pub fn run(arguments: Arguments) -> super::Result {
 }
 
 /// What the policy makes of the run that counts, and of how the others stand to it.
-fn judged(bundles: &[Bundle], policy: &Policy, at: Stamp) -> super::Result<Judgement> {
+pub(super) fn judged(bundles: &[Bundle], policy: &Policy, at: Stamp) -> super::Result<Judgement> {
     let selection = runs::select(bundles);
     let judgement = match selection.counting {
         Some(counting) => judge(bundles, counting, policy, at).map_err(Refusal::of)?,

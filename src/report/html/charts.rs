@@ -125,7 +125,8 @@ fn drawing(html: &mut Html, chart: &Chart, scale: &Scale) {
         gaps(html, chart, scale);
         axes(html, chart, scale);
         for limit in &chart.limits {
-            limit_line(html, chart, scale, limit);
+            let y = scale.y(limit.value);
+            straight(html, (LEFT, y), (RIGHT, y), "limit");
         }
         for segment in &chart.series.segments {
             line(html, scale, segment);
@@ -134,6 +135,8 @@ fn drawing(html: &mut Html, chart: &Chart, scale: &Scale) {
         if let Some(at) = chart.breach_ms {
             breach(html, chart, scale, at);
         }
+        // Last, so that nothing is drawn over them.
+        chart.limits.iter().for_each(|limit| limit_name(html, chart, scale, limit));
     });
 }
 
@@ -156,14 +159,13 @@ fn axes(html: &mut Html, chart: &Chart, scale: &Scale) {
     straight(html, (LEFT, zero), (RIGHT, zero), "axis");
     text(html, LEFT, HEIGHT - 6.0, "start", "0 s");
     text(html, RIGHT, HEIGHT - 6.0, "end", &lasting_ms(scale.spans_ms));
-    text(html, LEFT, TOP - 5.0, "start", &format!("up to {}", measure(scale.high, chart.unit)));
+    text(html, RIGHT, TOP - 5.0, "end", &format!("up to {}", measure(scale.high, chart.unit)));
 }
 
-fn limit_line(html: &mut Html, chart: &Chart, scale: &Scale, limit: &Limit) {
+fn limit_name(html: &mut Html, chart: &Chart, scale: &Scale, limit: &Limit) {
     let y = scale.y(limit.value);
-    straight(html, (LEFT, y), (RIGHT, y), "limit");
     let above = if y - 4.0 < TOP { y + 11.0 } else { y - 4.0 };
-    text(html, RIGHT, above, "end", &format!("{} {}", limit.of, measure(limit.value, chart.unit)));
+    text(html, LEFT, above, "start", &format!("{} {}", limit.of, measure(limit.value, chart.unit)));
 }
 
 fn line(html: &mut Html, scale: &Scale, segment: &[Point]) {

@@ -7,8 +7,8 @@ use super::{Said, Sources, findings, said};
 use crate::evidence::{Against, Reason, RunView, ServiceState, verdict};
 use crate::model::switch::Stage;
 use crate::model::{GateId, Phase, Verdict};
+use crate::verify::Severity;
 use crate::verify::decision::{GateRow, GateStatus};
-use crate::verify::{Group, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The three groups.
@@ -83,8 +83,7 @@ pub(super) fn gather(sources: &Sources<'_>) -> Failures {
         reasons(run, &red, &mut failures);
     }
     for finding in &sources.judgement.findings {
-        // Those of gates are rows already.
-        if finding.severity == Severity::Error && finding.code.group() != Group::Gates {
+        if finding.severity == Severity::Error && !findings::is_of_row(sources.judgement, finding) {
             let what = said(finding.code.as_str(), VALUE);
             let (at, why) = (findings::place(finding), findings::sentence(finding));
             let failure = Failure { what, status: "refused", why, at, output: Vec::new() };

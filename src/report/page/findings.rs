@@ -2,8 +2,8 @@
 
 use super::said::{PATH, REASON, VALUE};
 use super::{Said, said};
-use crate::verify::decision::Judgement;
-use crate::verify::{Finding, Severity};
+use crate::verify::decision::{GateRow, GateStatus, Judgement};
+use crate::verify::{Finding, Group, Severity};
 
 /// What was found.
 #[derive(Debug)]
@@ -38,6 +38,17 @@ fn found(finding: &Finding) -> Found {
         place: place(finding),
         sentence: sentence(finding),
     }
+}
+
+/// Whether the finding says of a gate what its row in the matrix says.
+pub(super) fn is_of_row(judgement: &Judgement, finding: &Finding) -> bool {
+    let of_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let red = |row: &&GateRow| row.required && row.status > GateStatus::Waived;
+    finding.code.group() == Group::Gates
+        && finding
+            .subject
+            .split(|c| !of_id(c))
+            .any(|word| judgement.gates.iter().filter(red).any(|row| row.gate.as_str() == word))
 }
 
 pub(super) fn place(finding: &Finding) -> Said {

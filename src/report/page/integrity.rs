@@ -4,6 +4,7 @@ use super::banner::Fact;
 use super::said::{PATH, REASON, VALUE, many, moment};
 use super::{Said, Sources, said};
 use crate::model::event::FileDigest;
+use crate::policy::Policy;
 use crate::verify::decision::Judgement;
 
 /// Digests, heads and signatures.
@@ -107,7 +108,7 @@ fn journals(sources: &Sources<'_>) -> Vec<Head> {
 fn command(judgement: &Judgement) -> Said {
     let mut words = vec!["cutproof".to_owned(), "report".to_owned()];
     words.extend(judgement.runs.iter().map(|run| quoted(&run.folder)));
-    if !judgement.policy.path.is_empty() {
+    if judgement.policy.path != Policy::built_in().path {
         words.extend(["--policy".to_owned(), quoted(&judgement.policy.path)]);
     }
     words.extend(["--at".to_owned(), judgement.at.to_string()]);

@@ -1,10 +1,10 @@
 //! What to do next: a few lines, the worst first. Whoever reads only these must do nothing wrong.
 
-use super::findings::{place, sentence};
+use super::findings::{self, place, sentence};
 use super::said::{REASON, VALUE, many, moment};
 use super::{Said, Sources, said};
 use crate::verify::decision::{Decision, GateRow, GateStatus, Judgement, WaiverState};
-use crate::verify::{Class, Code, Finding, Group, Severity};
+use crate::verify::{Class, Code, Finding, Severity};
 
 /// So many lines are told.
 const MOST: usize = 6;
@@ -45,11 +45,10 @@ fn waived(judgement: &Judgement) -> Advice {
     listed("Know what is red and let through by a waiver:".to_owned(), gates)
 }
 
-/// What stands against it: findings by their code, the worst class first; then gates by their status, where no finding
-/// speaks of gates.
+/// What stands against it, the worst class first: findings by their code, and required gates by their status.
 fn against(judgement: &Judgement) -> Vec<Advice> {
     let errors = judgement.findings.iter().filter(|finding| finding.severity == Severity::Error);
-    let of_gates = errors.clone().any(|finding| finding.code.group() == Group::Gates);
+    let errors = errors.filter(|finding| !findings::is_of_row(judgement, finding));
     let mut codes: Vec<(Class, Code, Vec<&Finding>)> = Vec::new();
     for finding in errors {
         match codes.iter_mut().find(|(_, code, _)| *code == finding.code) {
@@ -59,9 +58,7 @@ fn against(judgement: &Judgement) -> Vec<Advice> {
     }
     let mut advice: Vec<_> =
         codes.iter().map(|(class, code, list)| (*class, of_code(*class, *code, list))).collect();
-    if !of_gates {
-        advice.extend(gates(judgement));
-    }
+    advice.extend(gates(judgement));
     // A stable sort: within a class the order is that of verification.
     advice.sort_by_key(|(class, _)| std::cmp::Reverse(*class));
     let mut advice: Vec<_> = advice.into_iter().map(|(_, advice)| advice).collect();

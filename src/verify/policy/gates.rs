@@ -228,13 +228,15 @@ fn missing(
 fn tell(row: &GateRow, policy: &Policy, at: Stamp, found: &mut Findings, until: &mut Until) {
     let place = || place(row, policy);
     let seen = || told(row);
+    // Also of one that is too old.
+    if policy.requires.no_flaky && row.verdict == Some(Verdict::Passed) && row.attempts > 1 {
+        let seen = format!("passed after {} attempts", row.attempts);
+        found.refuse(Code::GateFlaky, place(), "passed at the first attempt", seen);
+    }
     let code = match row.status {
         GateStatus::Passed | GateStatus::PassedOnRetry | GateStatus::Waived => {
             if let (Some(measured), Some(max_age)) = (row.measured, row.max_age) {
                 until.ages(measured, max_age, || format!("the gate {} is too old", row.gate));
-            }
-            if row.status == GateStatus::PassedOnRetry && policy.requires.no_flaky {
-                found.refuse(Code::GateFlaky, place(), "passed at the first attempt", row.reason.clone());
             }
             return;
         }

@@ -17,6 +17,8 @@ mod worth;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod tests;
 
 pub use names::BadPolicy;

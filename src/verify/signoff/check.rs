@@ -318,11 +318,15 @@ fn agrees(statement: &Statement, signed: &Signed<'_>) -> Result<(), String> {
     match &statement.predicate {
         Predicate::Approval(_) => Ok(()),
         Predicate::VerificationSummary(summary) => {
-            if summary.verification_result != VerificationResult::Passed {
-                return Err("its verification summary says FAILED".to_owned());
+            let said = summary.verification_result == VerificationResult::Passed;
+            if said != signed.signoff.decision.is_go() {
+                let decision = signed.signoff.decision;
+                return Err(format!(
+                    "its verification summary does not say {decision}, as the sign-off does"
+                ));
             }
-            if summary.policy.sha256() != Some(&signed.policy.sha256) {
-                return Err("its verification summary is by another policy".to_owned());
+            if summary.policy.sha256() != Some(&signed.signoff.policy.sha256) {
+                return Err("its verification summary is by another policy than the sign-off".to_owned());
             }
             if summary.resource_uri != environment_uri(&signed.signoff.environment) {
                 return Err(format!("its verification summary is for {:?}", summary.resource_uri));
