@@ -3,6 +3,7 @@
 
 mod browser;
 mod made;
+mod verb;
 
 use made::Made;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};

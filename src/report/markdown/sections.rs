@@ -155,6 +155,7 @@ fn failure(markdown: &mut Markdown, failure: &Failure) {
     }
     markdown.mark("\n");
     if !failure.output.is_empty() {
+        markdown.mark("\n");
         markdown.block("  ", failure.output.iter());
     }
 }

@@ -57,7 +57,7 @@ impl Markdown {
     pub fn block<'l>(&mut self, indent: &'static str, lines: impl Iterator<Item = &'l Said> + Clone) {
         let longest = lines.clone().map(|line| longest_run(line.as_str())).max().unwrap_or(0);
         let fence = "`".repeat(longest.max(2) + 1);
-        let _ = write!(self.out, "\n{indent}{fence}text\n");
+        let _ = writeln!(self.out, "{indent}{fence}text");
         for line in lines {
             let _ = writeln!(self.out, "{indent}{line}");
         }

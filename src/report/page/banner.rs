@@ -91,12 +91,13 @@ fn why(judgement: &Judgement) -> String {
 
 fn cautions(sources: &Sources<'_>) -> Vec<String> {
     let mut cautions = Vec::new();
-    if sources.run.is_none() {
-        cautions.push("No run counts: there is nothing here to sign.".to_owned());
-    } else if sources.bundle.is_none() {
-        cautions.push(
-            "The evidence of the run that counts is not at hand: only the judgement is told.".to_owned(),
-        );
+    if sources.counting().is_none() {
+        let text =
+            "No run counts: there is nothing here to sign. What is told below of a run is of the newest one.";
+        cautions.push(text.to_owned());
+    }
+    if sources.run.is_some() && sources.bundle.is_none() {
+        cautions.push("The evidence of the run is not at hand: only the judgement is told.".to_owned());
     }
     if sources.is_refused() {
         let text = "The evidence of this run is refused. What is told of it below is only what it claims.";
@@ -189,7 +190,7 @@ fn valid_until(judgement: &Judgement) -> Fact {
 
 fn run(sources: &Sources<'_>) -> Fact {
     const NAME: &str = "Run that counts";
-    let Some(run) = sources.run else { return Fact::none(NAME, "none") };
+    let Some(run) = sources.counting() else { return Fact::none(NAME, "none") };
     let remark = match sources.judgement.runs.len() - 1 {
         0 => String::new(),
         others => format!("{} discarded, told below", many(others, "other run")),

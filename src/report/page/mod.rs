@@ -40,7 +40,7 @@ pub(super) struct Page {
 /// What a report is made from.
 pub(super) struct Sources<'a> {
     pub judgement: &'a Judgement,
-    /// The run that counts; none where none does.
+    /// The run that is told of: the one that counts, or the newest where none does.
     pub run: Option<&'a JudgedRun>,
     /// Its bundle, where it was handed in.
     pub bundle: Option<&'a Bundle>,
@@ -48,7 +48,7 @@ pub(super) struct Sources<'a> {
     pub journals: Vec<JournalView<'a>>,
 }
 
-/// A journal of the run that counts, at its place in the bundle's list.
+/// A journal of the run that is told of, at its place in the bundle's list.
 pub(super) struct JournalView<'a> {
     /// What it tells; or where it contradicts itself, in words.
     pub run: Result<RunView<'a>, String>,
@@ -56,7 +56,7 @@ pub(super) struct JournalView<'a> {
 
 impl<'a> Sources<'a> {
     fn of(judgement: &'a Judgement, bundles: &[&'a Bundle]) -> Sources<'a> {
-        let run = judgement.runs.iter().find(|run| run.counts);
+        let run = judgement.runs.iter().find(|run| run.counts).or(judgement.runs.first());
         let bundle = run.and_then(|run| bundles.iter().copied().find(|bundle| is_of(bundle, run)));
         let journals = bundle.map_or(&[][..], |bundle| &bundle.journals);
         let view = |journal: &'a crate::verify::bundle::Journal| JournalView {
@@ -70,7 +70,12 @@ impl<'a> Sources<'a> {
         self.journals.iter().filter_map(|journal| journal.run.as_ref().ok())
     }
 
-    /// Whether the bundle of the run that counts is refused: what it says is then only a claim.
+    /// The run that counts; none where none does.
+    pub fn counting(&self) -> Option<&'a JudgedRun> {
+        self.run.filter(|run| run.counts)
+    }
+
+    /// Whether the bundle is refused: what it says is then only a claim.
     pub fn is_refused(&self) -> bool {
         self.bundle.is_some_and(|bundle| {
             bundle.findings.iter().any(|finding| finding.severity == Severity::Error)
