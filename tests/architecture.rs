@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("bundle", &["evidence", "journal"]),
     ("policy", &["settings", "sign"]),
     ("verify", &["bundle", "condition", "evidence", "journal", "policy", "sign", "template", "watch"]),
-    ("report", &["bundle", "condition", "evidence", "journal", "policy", "sign", "verify"]),
+    ("report", &["bundle", "condition", "evidence", "journal", "policy", "sign", "verify", "watch"]),
     ("probe", &["condition", "process"]),
     ("settings", &[]),
     ("profile", &["condition", "probe", "settings"]),

@@ -15,6 +15,7 @@ mod keygen;
 mod plan;
 mod readiness;
 mod rehearse;
+mod report;
 mod resume;
 mod rollback;
 pub(crate) mod run;
@@ -84,6 +85,8 @@ enum Verb {
     Merge(merge::Arguments),
     /// Judge the runs of a window by a policy, and write and sign whether it may be used; reads files and nothing else.
     Signoff(signoff::Arguments),
+    /// Write what a policy makes of runs as a page to read, print and sign: HTML, and Markdown. Exits as `signoff` does.
+    Report(report::Arguments),
     /// Make a pair of keys to sign with.
     Keygen(keygen::Arguments),
     /// Sign runs, sign-offs and policies; what was tampered with is not signed.
@@ -146,6 +149,7 @@ pub fn main() -> ExitCode {
         Verb::Merge(arguments) => report(merge::run(arguments)).into(),
         Verb::Verify(arguments) => report(verify::run(arguments)).into(),
         Verb::Signoff(arguments) => report(signoff::run(arguments)).into(),
+        Verb::Report(arguments) => report(report::run(arguments)).into(),
         Verb::Keygen(arguments) => report(keygen::run(&arguments)).into(),
         Verb::Sign(arguments) => report(sign::run(&arguments)).into(),
         Verb::Readiness(arguments) => held(|worker| readiness::run(*arguments, worker)),

@@ -37,6 +37,7 @@ pub use judge::{Explanation, Truth};
 pub use tracker::{TimeWentBack, Tracker};
 pub use value::{Sample, Value};
 
+use crate::model::units::Quantity;
 use syntax::Node;
 
 /// The longest text that is read as a condition, in bytes.
@@ -101,6 +102,15 @@ impl Condition {
     /// Every use of a metric's name, in the order of the text.
     pub fn names(&self) -> Vec<NameUse<'_>> {
         self.root.leaves().map(|leaf| NameUse { name: &leaf.name, span: leaf.name_span.clone() }).collect()
+    }
+
+    /// Every number that a metric is compared with, in the order of the text: where a chart has its lines.
+    pub fn thresholds(&self) -> Vec<(&str, Quantity)> {
+        let threshold = |leaf: &'_ syntax::Leaf| match leaf.test {
+            syntax::Test::Compare(_, Value::Number(limit)) => Some(limit),
+            _ => None,
+        };
+        self.root.leaves().filter_map(|leaf| Some((leaf.name.as_str(), threshold(leaf)?))).collect()
     }
 
     /// What is wrong with the condition given the metrics that there are: names that `kind` does not

@@ -2,8 +2,11 @@
 
 mod checklist;
 mod findings;
+mod html;
 pub mod judged;
 mod layout;
+mod markdown;
+mod page;
 mod plan_table;
 pub mod status;
 mod summary;
@@ -12,6 +15,8 @@ pub mod verification;
 mod watch;
 
 pub use checklist::{Checklist, checklist};
+pub use html::html;
+pub use markdown::markdown;
 pub use plan_table::plan_table;
 pub use summary::summary;
 pub use watch::watch;

@@ -72,7 +72,7 @@ fn policy(named: &str, signed_by: Option<&Path>) -> super::Result<Policy> {
 }
 
 /// What the policy makes of the run that counts, and of how the others stand to it.
-fn judged(bundles: &[Bundle], policy: &Policy, at: Stamp) -> super::Result<Judgement> {
+pub(super) fn judged(bundles: &[Bundle], policy: &Policy, at: Stamp) -> super::Result<Judgement> {
     let selection = runs::select(bundles);
     let judgement = match selection.counting {
         Some(counting) => judge(bundles, counting, policy, at).map_err(Refusal::of)?,
@@ -146,10 +146,7 @@ fn say(judgement: &Judgement, signoff: &SignOff) -> super::Result<()> {
     };
     lines(Severity::Warning).for_each(|line| tell(&format!("warning: {line}\n")));
     lines(Severity::Error).for_each(|line| tell(&format!("  {line}\n")));
-    for run in &judgement.runs {
-        let mark = if run.counts { "counts" } else { "does not count" };
-        tell(&format!("run {} ({}) {mark}: {}\n", run.run, run.outcome, run.why));
-    }
+    super::verify::tell_runs(&judgement.runs);
     let until = match (signoff.valid_until, &signoff.expires_first) {
         (Some(until), Some(what)) => format!(", valid until {until} ({what})"),
         (Some(until), None) => format!(", valid until {until}"),

@@ -2,13 +2,14 @@
 //! code that is the worst of them.
 
 use super::super::{Refusal, print, tell};
-use super::{Arguments, Format, many};
+use super::{Arguments, Format, by_policy, keys, many};
 use crate::bundle::MANIFEST_FILE;
 use crate::exit;
 use crate::journal;
 use crate::model::Stamp;
 use crate::report::judged::{self as report, Totals};
-use crate::verify::{Class, Judged, Rules, bundle};
+use crate::sign::PublicKey;
+use crate::verify::{Class, Judged, Rules, bundle, files, signatures};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -32,21 +33,31 @@ pub enum Fault {
     Internal(PathBuf),
 }
 
-/// Judges what was named.
+/// Judges what was named, each on its own; of several runs, also says which one counts.
 pub fn paths(arguments: &Arguments, rules: &Rules) -> super::super::Result {
+    let keys = keys::read(&arguments.keys)?;
     let mut shown = Shown::begin(arguments.format, false)?;
     for path in &arguments.paths {
-        match one(path, rules) {
+        if is_folder_of_files(path) && keys.is_empty() {
+            files::judge_folder_as(path, &asked(rules)).into_iter().try_for_each(|judged| shown.one(judged))?;
+            continue;
+        }
+        match one(path, rules, &keys) {
             Ok(judged) => shown.one(judged)?,
             Err(Fault::Refused(refusal)) => return Err(refusal),
             Err(Fault::Internal(path)) => shown.internal(&path),
         }
+    }
+    let runs: Vec<_> = arguments.paths.iter().filter(|path| is_run(path)).collect();
+    if runs.len() > 1 {
+        shown.one(by_policy::which_counts(&runs))?;
     }
     shown.end()
 }
 
 /// Judges every run below a folder, as many at a time as there are processors.
 pub fn recursive(folder: &Path, arguments: &Arguments, rules: &Rules) -> super::super::Result {
+    let keys = keys::read(&arguments.keys)?;
     let found = many::find(folder);
     let mut shown = Shown::begin(arguments.format, true)?;
     found.unreadable.into_iter().try_for_each(|judged| shown.one(judged))?;
@@ -61,7 +72,7 @@ pub fn recursive(folder: &Path, arguments: &Arguments, rules: &Rules) -> super::
     let mut told = 0;
     many::judge(
         &found.runs,
-        |path| one(path, rules),
+        |path| one(path, rules, &keys),
         |judged| {
             told += 1;
             match judged {
@@ -80,11 +91,15 @@ pub fn recursive(folder: &Path, arguments: &Arguments, rules: &Rules) -> super::
     shown.end()
 }
 
-/// Judges a run's folder, or else a file.
-fn one(path: &Path, rules: &Rules) -> Result<Judged, Fault> {
-    let judged = catch_unwind(AssertUnwindSafe(|| match is_run(path) || !path.exists() {
-        true => Ok(bundle::judge(&bundle::open(path), rules)),
-        false => file(path, rules.since),
+/// Judges a run's folder, or else a file. Only runs are signed: where keys are given, a file is not what was asked for.
+fn one(path: &Path, rules: &Rules, keys: &[PublicKey]) -> Result<Judged, Fault> {
+    let judged = catch_unwind(AssertUnwindSafe(|| match is_run(path) {
+        true => Ok(run(path, rules, keys)),
+        false if !keys.is_empty() => {
+            let shown = path.display();
+            Err(Refusal(format!("--key asks for signatures of runs, and {shown} is no run's folder")))
+        }
+        false => Ok(files::judge_as(path, &asked(rules))),
     }));
     match judged {
         Ok(judged) => judged.map_err(Fault::Refused),
@@ -92,13 +107,26 @@ fn one(path: &Path, rules: &Rules) -> Result<Judged, Fault> {
     }
 }
 
-/// Judges what is no run's folder: a single file of evidence, or a folder of such files.
-fn file(path: &Path, _since: Option<Stamp>) -> super::super::Result<Judged> {
-    Err(Refusal(format!(
-        "expected a run's folder, with a {MANIFEST_FILE} and a {}, and {} is none",
-        journal::FILE,
-        path.display()
-    )))
+fn run(path: &Path, rules: &Rules, keys: &[PublicKey]) -> Judged {
+    let bundle = bundle::open(path);
+    let judged = bundle::judge(&bundle, rules);
+    if keys.is_empty() { judged } else { signatures::judged_with(&bundle, judged, keys) }
+}
+
+/// What is asked of files that are judged on their own.
+fn asked(rules: &Rules) -> files::Asked {
+    files::Asked {
+        since: rules.since,
+        allow_dry_run: rules.allow_dry_run,
+        mode: rules.mode,
+        max_rollback: rules.max_rollback.clone(),
+        whole: false,
+    }
+}
+
+/// Whether this is a folder of evidence files, such as docs/results.
+fn is_folder_of_files(path: &Path) -> bool {
+    path.is_dir() && !is_run(path)
 }
 
 /// Whether this is a run's folder: by what it holds, or by its name where that was removed.
@@ -120,7 +148,7 @@ fn has_name_of_run(path: &Path) -> bool {
 }
 
 /// What goes to stdout and stderr, one after another.
-struct Shown {
+pub(super) struct Shown {
     format: Format,
     many: bool,
     totals: Totals,
@@ -133,14 +161,14 @@ struct Shown {
 const FINDINGS: usize = 20;
 
 impl Shown {
-    fn begin(format: Format, many: bool) -> super::super::Result<Shown> {
+    pub(super) fn begin(format: Format, many: bool) -> super::super::Result<Shown> {
         if format == Format::Json {
             print(&report::json_opens())?;
         }
         Ok(Shown { format, many, totals: Totals::default(), kept: Vec::new(), internal: false })
     }
 
-    fn one(&mut self, judged: Judged) -> super::super::Result<()> {
+    pub(super) fn one(&mut self, judged: Judged) -> super::super::Result<()> {
         let class = judged.class();
         if self.format == Format::Json {
             print(&report::json_one(&judged, self.totals.all() == 0))?;
@@ -172,7 +200,7 @@ impl Shown {
         ));
     }
 
-    fn end(self) -> super::super::Result {
+    pub(super) fn end(self) -> super::super::Result {
         match self.format {
             Format::Text => {}
             Format::Json => print(&report::json_closes(&self.totals))?,

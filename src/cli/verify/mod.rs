@@ -1,9 +1,12 @@
 //! `cutproof verify`: the two files of a cutover, or the folders of runs, judged. It reads files and nothing else: no
 //! network, no processes.
 
+mod by_policy;
 pub mod judged;
+mod keys;
 mod many;
 
+pub use by_policy::tell_runs;
 pub use judged::code;
 
 use super::{Refusal, print};
@@ -30,7 +33,8 @@ rehearsal that makes a fault on purpose by the rehearsal's verdict.";
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = CODES)]
 pub struct Arguments {
-    /// A run's folder: its files against its manifest, its journals and each other, and what the run is worth
+    /// A run's folder: its files against its manifest, its journals and each other, and what the run is worth; or a
+    /// file of evidence, or a folder of such files, each on its own
     #[arg(value_name = "PATH", conflicts_with_all = ["cutover_evidence_file", "rollback_evidence_file"])]
     paths: Vec<PathBuf>,
     /// Judge every run below this folder, side by side, a line each and a summary
@@ -40,6 +44,15 @@ pub struct Arguments {
         conflicts_with_all = ["paths", "cutover_evidence_file", "rollback_evidence_file"]
     )]
     recursive: Option<PathBuf>,
+    /// A public key: each run must be signed by at least one of those given, over its manifest as it is
+    #[arg(long = "key", value_name = "PUB", conflicts_with_all = ["cutover_evidence_file", "rollback_evidence_file"])]
+    keys: Vec<PathBuf>,
+    /// Judge the runs together by a policy: a path, or the NAME of gates/policy/NAME.toml
+    #[arg(long, value_name = "FILE", requires = "paths", conflicts_with_all = ["recursive", "keys"])]
+    policy: Option<String>,
+    /// The moment for which the policy judges [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "policy")]
+    at: Option<Stamp>,
     /// The cutover's evidence
     #[arg(long, value_name = "FILE", default_value = "docs/results/ctp_cutover_result.env")]
     cutover_evidence_file: PathBuf,
@@ -92,8 +105,16 @@ pub fn run(arguments: Arguments) -> super::Result {
     if let Some(folder) = &arguments.recursive {
         return judged::recursive(folder, &arguments, &rules(&arguments));
     }
+    if let Some(policy) = &arguments.policy {
+        return by_policy::run(&arguments, policy);
+    }
     if !arguments.paths.is_empty() {
         return judged::paths(&arguments, &rules(&arguments));
+    }
+    if !arguments.keys.is_empty() {
+        return Err(Refusal(
+            "--key asks for signatures of runs: expected PATH or --recursive DIR beside it".to_owned(),
+        ));
     }
     pair(&arguments)
 }
