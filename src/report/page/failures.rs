@@ -152,7 +152,7 @@ fn reasons<'a>(run: &'a RunView<'a>, red: &BTreeSet<&GateId>, failures: &mut Fai
     for reason in verdict(run).reasons {
         let (kind, status, output) = match &reason {
             Reason::Gate(view) if red.contains(&view.gate.id) => continue,
-            Reason::Gate(view) => {
+            Reason::Gate(view) | Reason::SetUp(view) => {
                 let printed = view.ended.map_or("", |ended| ended.excerpt.as_str());
                 (kind(view.verdict, Some(view.gate.phase)), view.verdict.as_str(), output(printed))
             }
