@@ -96,12 +96,15 @@ fn source(run: &Run<'_>, requires: &Requirements, found: &mut Findings) {
 
 /// What was told of a service, wherever: one product that is not allowed is one too many.
 fn services(run: &Run<'_>, wanted: &ProductRule, found: &mut Findings) {
-    let mut known = false;
+    let mut known: Vec<&Product> = Vec::new();
     for view in &run.views {
         let service = view.run.services.get(wanted.service.as_str());
         let Some(ServiceState::Ready(ready)) = service.map(|service| &service.state) else { continue };
         let Some(product) = &ready.product else { continue };
-        known = true;
+        if known.contains(&product) {
+            continue;
+        }
+        known.push(product);
         if !allows(wanted, product) {
             let subject = format!("the product of {}", wanted.service);
             let expected = format!("{} ({})", shown(wanted), stands(&wanted.at));
@@ -109,7 +112,7 @@ fn services(run: &Run<'_>, wanted: &ProductRule, found: &mut Findings) {
             found.refuse(Code::ProductNotAllowed, run.at(view, subject), expected, seen);
         }
     }
-    if !known {
+    if known.is_empty() {
         let (subject, expected) = (format!("the product of {}", wanted.service), shown(wanted));
         found.refuse(Code::ProductUnknown, rule(&wanted.at, subject), expected, "not told by the run");
     }

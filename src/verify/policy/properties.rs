@@ -31,6 +31,12 @@ fn made() -> impl Strategy<Value = Made> {
     (verdict, any::<bool>(), any::<bool>(), prop_oneof![4 => Just(1u32), 1 => Just(2)])
 }
 
+/// Gates of which most are green, so that a single one decides.
+fn green() -> impl Strategy<Value = Vec<Made>> {
+    let verdict = prop_oneof![12 => Just(Verdict::Passed), 1 => Just(Verdict::Failed)];
+    prop::collection::vec((verdict, any::<bool>(), any::<bool>(), Just(1u32)), 2..=3)
+}
+
 fn gates() -> impl Strategy<Value = Vec<Made>> {
     prop::collection::vec(made(), 2..=4)
 }
@@ -180,7 +186,7 @@ proptest! {
 
     #[test]
     fn dropping_journals_and_signatures_of_several_runs_never_helps(
-        gates in gates(), within in gates(), rules in rules(), asked in asked(), drills in prop::collection::vec(any::<bool>(), 0..4),
+        gates in green(), within in green(), rules in rules(), asked in prop::sample::subsequence(vec!["clean_tree = true", "rollback_drill = { max_age = \"2h\" }"], 0..=2), drills in prop::collection::vec(any::<bool>(), 0..4),
         signatures in 0usize..=2, drop in any::<prop::sample::Index>(), journal in any::<prop::sample::Index>(), envelope: bool,
     ) {
         let make = || {
