@@ -251,8 +251,10 @@ mod tests {
         assert_eq!(stray, [(4, "nothing"), (5, "=x")]);
     }
 
+    type Lines<'t> = (Vec<(usize, &'t str, &'t str)>, Vec<(usize, &'t str)>);
+
     /// The reader in the simplest words.
-    fn plainly(text: &str) -> (Vec<(usize, &str, &str)>, Vec<(usize, &str)>) {
+    fn plainly(text: &str) -> Lines<'_> {
         let (mut entries, mut stray) = (Vec::new(), Vec::new());
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (at, raw) in text.split('\n').map(str::trim).enumerate() {
