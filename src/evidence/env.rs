@@ -175,8 +175,8 @@ impl fmt::Display for Env<'_> {
     }
 }
 
-/// So many slots the table for marks has: twice as many as keys of a long file.
-const SLOTS: usize = 512;
+/// So many slots the table for marks has: more than twice as many as keys of most files.
+const SLOTS: usize = 256;
 
 /// Whether so few marks are all different, by a table with open addresses. None is 0.
 fn marks_differ(marks: impl Iterator<Item = u64>) -> bool {
@@ -194,9 +194,18 @@ fn marks_differ(marks: impl Iterator<Item = u64>) -> bool {
     true
 }
 
-/// Whether a byte is one that keys are made of.
-const fn is_of_key(byte: u8) -> bool {
-    matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_')
+/// Whether a byte is one that keys are made of: a table, since every byte of every key is asked.
+fn is_of_key(byte: u8) -> bool {
+    const OF_KEYS: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0u8;
+        while byte < 128 {
+            table[byte as usize] = matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+            byte += 1;
+        }
+        table
+    };
+    OF_KEYS[byte as usize]
 }
 
 /// As `str::trim`, with a short way for text that has nothing to trim.
@@ -242,8 +251,10 @@ mod tests {
         assert_eq!(stray, [(4, "nothing"), (5, "=x")]);
     }
 
+    type Lines<'t> = (Vec<(usize, &'t str, &'t str)>, Vec<(usize, &'t str)>);
+
     /// The reader in the simplest words.
-    fn plainly(text: &str) -> (Vec<(usize, &str, &str)>, Vec<(usize, &str)>) {
+    fn plainly(text: &str) -> Lines<'_> {
         let (mut entries, mut stray) = (Vec::new(), Vec::new());
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (at, raw) in text.split('\n').map(str::trim).enumerate() {

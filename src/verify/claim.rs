@@ -199,6 +199,17 @@ impl<'e> Step<'e> {
         self.parts[part as usize]
     }
 
+    /// Whether there is a value of this that has its form.
+    pub fn has(&self, part: Part) -> bool {
+        match part {
+            Part::Name => self.name.is_some(),
+            Part::Status => self.status.is_some(),
+            Part::Duration => self.duration.is_some(),
+            Part::ExitCode => self.exit_code.is_some(),
+            Part::Command => self.part(part).is_some(),
+        }
+    }
+
     /// Takes over what another piece of the same step has, which stands behind this one in the file.
     fn merge(&mut self, later: &Step<'e>) {
         for (part, later) in self.parts.iter_mut().zip(later.parts) {

@@ -260,7 +260,8 @@ fn step_keys(which: Which) -> &'static [(Part, Key)] {
 pub(super) fn check(claim: &Claim<'_>, level: Level, found: &mut Findings) {
     for (place, key) in keys(claim.which).iter().enumerate() {
         let at = || Place::nowhere(claim.which, claim.key(key.name));
-        one(claim, key, claim.own(place), at, level, found);
+        let fits = |text: &str| fits(key.form, text, level);
+        one(claim, key, claim.own(place), fits, at, level, found);
     }
     let last = last_judged(claim, level);
     for step in &claim.steps {
@@ -276,7 +277,9 @@ fn one_step(claim: &Claim<'_>, step: &Step<'_>, level: Level, found: &mut Findin
     let number = step.number;
     for (part, key) in step_keys(claim.which) {
         let at = || Place::nowhere(claim.which, format!("STEP_{number}_{}", key.name));
-        one(claim, key, step.part(*part), at, level, found);
+        // What was read of it has its form.
+        let fits = |_: &str| step.has(*part);
+        one(claim, key, step.part(*part), fits, at, level, found);
     }
     if level == Level::Strict && claim.is_of_cutproof() && step.part(Part::Command).is_none() {
         let at = Place::nowhere(claim.which, format!("STEP_{number}_COMMAND"));
@@ -306,6 +309,7 @@ fn one(
     claim: &Claim<'_>,
     key: &Key,
     entry: Option<&Entry<'_>>,
+    fits: impl Fn(&str) -> bool,
     at: impl Fn() -> Place,
     level: Level,
     found: &mut Findings,
@@ -319,7 +323,7 @@ fn one(
     };
     // Whatever else a level asks for, no number may be one that every comparison lets through.
     let refused = if required {
-        !entry.value.is_empty() && !fits(key.form, &entry.value, level)
+        !entry.value.is_empty() && !fits(&entry.value)
     } else {
         key.form == Form::Decimal && value::is_not_finite(&entry.value)
     };

@@ -399,9 +399,4 @@ fn origin(node: &Node<'_>, level: &Level, healthy: Option<bool>, rules: Rules, f
         };
         found.refuse(Code::NotMeasured, at(Some(origin), level, "origin"), expected, shown(origin));
     }
-    let samples = node.get("samples");
-    if origin.text() == Some("measured") && healthy == Some(true) && samples.and_then(Node::whole) == Some(0)
-    {
-        found.refuse(Code::NotMeasured, at(samples, level, "samples"), "above 0 of a measured value", "0");
-    }
 }
