@@ -1,4 +1,5 @@
 //! Exit codes of every verb, in one place. Scripts and pipelines rely on them: they are never renumbered.
+//! What each means for evidence that was judged stands in docs/evidence.md, "Exit codes".
 
 /// All that was asked for was done, and every required gate passed.
 pub const OK: u8 = 0;

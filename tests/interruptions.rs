@@ -136,8 +136,8 @@ fn a_run_that_is_told_to_end_does_so_in_order_and_says_interrupted() {
         let junit = run.junit();
         assert!(junit.test_suites.iter().map(|suite| suite.errors + suite.failures).sum::<usize>() > 0);
         assert_eq!(
-            events(&run.folder).iter().rev().take(2).collect::<Vec<_>>(),
-            ["run_ended", "interrupted"]
+            events(&run.folder).iter().rev().take(3).collect::<Vec<_>>(),
+            ["run_ended", "provenance", "interrupted"]
         );
         let last = run.ended.stdout.lines().rfind(|line| line.starts_with("INTERRUPTED"));
         assert!(last.is_some_and(|line| line.contains(name)), "{}", run.ended.stdout);

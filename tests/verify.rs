@@ -296,9 +296,15 @@ fn help_names_the_flags() {
     insta::assert_snapshot!(Desk::new().run(&["verify", "-h"]).with_code(0).stdout, @r"
     Judge the evidence of a cutover and its rollback; reads files and nothing else
 
-    Usage: cutproof verify [OPTIONS]
+    Usage: cutproof verify [OPTIONS] [PATH]...
+
+    Arguments:
+      [PATH]...  A run's folder: its files against its manifest, its journals and each other, and what
+                 the run is worth
 
     Options:
+          --recursive <DIR>                 Judge every run below this folder, side by side, a line each
+                                            and a summary
           --cutover-evidence-file <FILE>    The cutover's evidence [default:
                                             docs/results/ctp_cutover_result.env]
           --rollback-evidence-file <FILE>   The rollback's evidence [default:
@@ -310,12 +316,14 @@ fn help_names_the_flags() {
                                             success and within the limit
           --expect-rollback-drill           Expect a cutover that succeeded, and a rollback all the
                                             same, with success and within the limit
-          --allow-dry-run                   Accept the files of a dry run
+          --allow-dry-run                   Accept a dry run, which proves nothing about a real one
+          --allow-partial                   Accept a run of a selection of its gates, which signs
+                                            nothing off; of runs' folders only
           --max-rollback-seconds <SECONDS>  The longest rollback, in seconds [default: 180]
           --since <TIME>                    Warn of evidence that was completed before this time, e.g.
                                             2026-02-12T04:00:00Z
           --format <FORMAT>                 What goes to stdout [default: text] [possible values: text,
                                             json, junit, github]
-      -h, --help                            Print help
+      -h, --help                            Print help (see more with '--help')
     ");
 }

@@ -1,7 +1,9 @@
 //! Pure renderings of what evidence says, for people. It reads no file and knows nothing of how a run is made.
 
 mod checklist;
+mod findings;
 mod html;
+pub mod judged;
 mod layout;
 mod markdown;
 mod page;

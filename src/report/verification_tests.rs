@@ -54,7 +54,8 @@ fn a_refusal_has_a_line_for_each_finding() {
 fn a_good_pair_is_all_green_in_junit() {
     let report = read(&verified(CUTOVER, ROLLBACK));
     let suite = &report.test_suites[0];
-    assert_eq!((suite.tests, suite.failures, suite.errors), (Group::ALL.len(), 0, 0));
+    let groups = Group::ALL.iter().filter(|group| **group <= Group::Pair).count();
+    assert_eq!((suite.tests, suite.failures, suite.errors), (groups, 0, 0));
     assert!(!suite.test_cases.iter().any(is_skipped));
 }
 
@@ -207,8 +208,8 @@ proptest! {
             prop_assert!(!line.contains("##"));
         }
         let written = json(&of);
-        let document: Value = serde_json::from_str(&written).unwrap();
-        prop_assert_eq!(&document["cutover_evidence_file"], &Value::from(path.as_str()));
+        let document: serde_json::Value = serde_json::from_str(&written).unwrap();
+        prop_assert_eq!(&document["cutover_evidence_file"], &serde_json::Value::from(path.as_str()));
         prop_assert!(!written.contains("##"));
         let report = read(&of);
         prop_assert_eq!(report.test_suites[0].failures, of.errors().count());

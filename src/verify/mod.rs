@@ -20,7 +20,7 @@ mod times;
 mod value;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::evidence::Env;
 use crate::model::{RunId, Stamp};

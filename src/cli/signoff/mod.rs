@@ -9,12 +9,13 @@ use crate::evidence::place;
 use crate::model::Stamp;
 use crate::policy::{self, Policy};
 use crate::report::verification as report;
-use crate::sign::{Envelope, PrivateKey};
+use crate::sign::{Envelope, PrivateKey, PublicKey};
+use crate::template::read_text;
 use crate::verify::bundle::{self, Bundle};
 use crate::verify::decision::Judgement;
 use crate::verify::policy::judge;
 use crate::verify::runs;
-use crate::verify::signoff::{SignOff, combine, exit_code, make, summary, unjudged};
+use crate::verify::signoff::{SignOff, combine, make, refused_by, summary, unjudged};
 use crate::verify::{Finding, Severity};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// The policy: a path, or the NAME of gates/policy/NAME.toml
     #[arg(long, value_name = "FILE")]
     policy: String,
+    /// A public key that must have signed the policy
+    #[arg(long, value_name = "PUB")]
+    policy_key: Option<PathBuf>,
     /// The moment for which it is judged, e.g. the window's start: 2026-02-12T04:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = super::verify::time)]
     at: Option<Stamp>,
@@ -43,7 +47,7 @@ pub struct Arguments {
 
 /// Judges the runs, writes what came of it, and says that.
 pub fn run(arguments: Arguments) -> super::Result {
-    let policy = policy::load(&policy::find(&arguments.policy)).map_err(Refusal::of)?;
+    let policy = self::policy(&arguments.policy, arguments.policy_key.as_deref())?;
     refuse_signed(&arguments.output)?;
     // Before anything is written: a key that can't be read is no reason to leave a sign-off without its signature.
     let key = arguments.key.as_deref().map(super::sign::key::read).transpose()?;
@@ -53,7 +57,18 @@ pub fn run(arguments: Arguments) -> super::Result {
     let signoff = make(&judgement, &bundles, made);
     write(&signoff, &bundles, key.as_ref(), &arguments)?;
     say(&judgement, &signoff)?;
-    Ok(exit_code(&judgement))
+    Ok(super::verify::judged::code(refused_by(&judgement)))
+}
+
+/// The policy of a name or path, which a key must have signed where one is given.
+pub(super) fn policy(named: &str, signed_by: Option<&Path>) -> super::Result<Policy> {
+    let key = signed_by.map(|path| {
+        let refused =
+            |why: &dyn std::fmt::Display| Refusal(format!("--policy-key {}: {why}", path.display()));
+        let pem = read_text(path).map_err(|fault| refused(&fault))?;
+        PublicKey::from_pem(&pem).map_err(|error| refused(&error))
+    });
+    policy::of_flags(Some(named), key.transpose()?.as_ref()).map_err(Refusal::of)
 }
 
 /// What the policy makes of the run that counts, and of how the others stand to it.

@@ -7,7 +7,7 @@ use crate::cutover::precondition;
 use crate::model::Stamp;
 use crate::model::event::{FileDigest, Provenance};
 use crate::model::switch::ReliedOn;
-use crate::policy::{self, Policy};
+use crate::policy::Policy;
 use crate::process::{Cancel, Worker};
 use crate::profile::Profile;
 use crate::rehearsal::provenance::Gathering;
@@ -27,6 +27,9 @@ pub struct Flags {
     /// names, where that is in gates/policy/ and was not changed]
     #[arg(long, value_name = "FILE", requires = "require_signoff")]
     policy: Option<String>,
+    /// A public key that must have signed the policy
+    #[arg(long, value_name = "PUB", requires = "require_signoff")]
+    policy_key: Option<PathBuf>,
 }
 
 /// A cutover that is about to begin.
@@ -83,7 +86,7 @@ impl Flags {
     /// The policy that was given, or the one that the sign-off names, with the digest that it had then.
     fn policy(&self, path: &Path, bytes: &[u8]) -> Result<Policy> {
         if let Some(given) = &self.policy {
-            return policy::load(&policy::find(given)).map_err(Refusal::of);
+            return super::policy(given, self.policy_key.as_deref());
         }
         let shown = path.display();
         let signoff =
@@ -95,7 +98,7 @@ impl Flags {
                  taken unasked"
             ))
         })?;
-        policy::load(named).map_err(Refusal::of)
+        super::policy(&named.display().to_string(), self.policy_key.as_deref())
     }
 }
 

@@ -133,7 +133,11 @@ fn copies(checks: &mut Checks<'_>, seen: &Seen, given: &[Given]) {
         if known || by_path.contains_key(path) {
             continue;
         }
-        let is_evidence = role_and_type(path).0 == Role::Projection;
+        let role = role_and_type(path).0;
+        if matches!(role, Role::Journal | Role::Manifest) {
+            continue;
+        }
+        let is_evidence = role == Role::Projection;
         let Some(origin) = said(checks, path, there, is_evidence) else { continue };
         let same = |given: &&Given| {
             Some(&given.run) == origin.run.as_ref() && given.origin.projection == origin.projection

@@ -13,7 +13,7 @@ use crate::verify::{Judged, Mode, Rules, Source, verify};
 /// for: a rollback that was to be made anyway is a drill. The cutover of a rehearsal that makes a fault on purpose is as
 /// red as it was; what it is worth is the rehearsal's own verdict.
 pub fn judge(bundle: &Bundle, rules: &Rules) -> Judged {
-    let shown = bundle.folder.display().to_string();
+    let shown = super::shown(&bundle.folder);
     let mut found = Findings::new([(Evidence::Bundle, shown.clone())]);
     found.take(bundle.findings.clone(), bundle.more.clone());
     // A journal that contradicts itself was told.
@@ -80,7 +80,9 @@ impl Worth<'_> {
     fn tell(&self, rules: &Rules, found: &mut Findings) {
         let severity = if self.rolled_back { Severity::Warning } else { Severity::Error };
         for reason in evidence::verdict(self.run).reasons {
-            self.reason(&reason, severity, found);
+            if self.run.end == End::Finished || is_told_before_the_end(&reason) {
+                self.reason(&reason, severity, found);
+            }
         }
         let place = || Place::in_file(Evidence::Journal, &self.at, "the run").line(1);
         if self.run.started.dry_run && !rules.allow_dry_run && !found.has(Code::DryRun) {
@@ -132,5 +134,14 @@ impl Worth<'_> {
                 found.add(Code::RunNotPassed, severity, place("the run"), expected, other.to_string(), None);
             }
         }
+    }
+}
+
+/// Whether a reason is one on its own in a run that has no end, and does not follow from that.
+fn is_told_before_the_end(reason: &Reason<'_>) -> bool {
+    match reason {
+        Reason::NoEnd(_) | Reason::Interrupted(_) => true,
+        Reason::Gate(view) => view.ended.is_some(),
+        _ => false,
     }
 }

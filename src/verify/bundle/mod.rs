@@ -116,7 +116,7 @@ struct Checks<'f> {
 
 impl<'f> Checks<'f> {
     fn of(folder: &'f Path) -> Checks<'f> {
-        let shown = folder.display().to_string();
+        let shown = shown(folder);
         Checks { folder, found: Findings::new([(Evidence::Bundle, shown.clone())]), shown }
     }
 
@@ -148,6 +148,11 @@ impl<'f> Checks<'f> {
         file.take(most + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
     }
+}
+
+/// A folder's path as it is shown: without the slash that a shell's completion puts behind it.
+fn shown(folder: &Path) -> String {
+    folder.components().collect::<PathBuf>().display().to_string()
 }
 
 /// The folder of a journal's run, with a `/` behind it; empty for the bundle's own.

@@ -4,7 +4,6 @@ use super::{
     CountingRun, Gate, NotListed, OtherRun, PROJECTION, PolicyUsed, Reason, SignOff, VERSION, Waived,
 };
 use crate::bundle::BundledJournal;
-use crate::exit;
 use crate::model::event::FileDigest;
 use crate::model::{RunId, Stamp};
 use crate::policy::{Bound, Policy};
@@ -72,15 +71,13 @@ pub fn unjudged(bundles: &[Bundle], policy: &Policy, at: Stamp) -> Judgement {
     }
 }
 
-/// The exit code of a judgement.
-pub fn exit_code(judgement: &Judgement) -> u8 {
+/// What refuses it, in the words of exit codes; none where it is a go.
+pub fn refused_by(judgement: &Judgement) -> Option<Class> {
     let class = class(&judgement.findings, &judgement.more);
-    match (judgement.decision, class) {
-        (Decision::Go | Decision::GoWithWaivers, _) => exit::OK,
-        (Decision::NoGo, Some(Class::Tampered)) => exit::TAMPERED,
-        (Decision::NoGo, _) => exit::NOT_PASSED,
-        (Decision::Incomplete, Some(Class::Inconclusive)) => exit::INCONCLUSIVE,
-        (Decision::Incomplete, _) => exit::MISSING,
+    match judgement.decision {
+        Decision::Go | Decision::GoWithWaivers => None,
+        Decision::NoGo => class.filter(|class| *class == Class::Tampered).or(Some(Class::Refused)),
+        Decision::Incomplete => class.filter(|class| *class == Class::Inconclusive).or(Some(Class::Missing)),
     }
 }
 

@@ -9,7 +9,7 @@ mod summary;
 mod tests;
 
 pub use check::{APPROVER, Checked, Expected, File, Unreadable, check, policy_path, read};
-pub use make::{combine, exit_code, make, unjudged};
+pub use make::{combine, make, refused_by, unjudged};
 pub use summary::summary;
 
 use super::decision::{Decision, GateStatus, Signer, WaiverState};

@@ -1,10 +1,9 @@
 use super::*;
-use crate::exit;
 use crate::model::event::FileDigest;
 use crate::policy::{Policy, Requirements, Threshold, TrustedKey};
 use crate::sign::{Envelope, PrivateKey, Statement};
 use crate::verify::bundle::Bundle;
-use crate::verify::code::Code;
+use crate::verify::code::{Class, Code};
 use crate::verify::decision::{JudgedRun, Judgement};
 use crate::verify::finding::{Evidence, Finding, Severity};
 use crate::verify::runs::Selection;
@@ -346,15 +345,15 @@ fn a_bundle_that_is_not_intact_refuses_whatever_the_policy_made_of_it() {
         combine(judgement(), selection(), &bundles)
     };
     let good = combined(Code::LineWithoutKey, Severity::Warning);
-    assert_eq!((good.decision, exit_code(&good)), (Decision::Go, exit::OK));
+    assert_eq!((good.decision, refused_by(&good)), (Decision::Go, None));
     assert!(good.valid_until.is_some());
     let red = combined(Code::OtherRun, Severity::Error);
-    assert_eq!((red.decision, exit_code(&red)), (Decision::NoGo, exit::NOT_PASSED));
+    assert_eq!((red.decision, refused_by(&red)), (Decision::NoGo, Some(Class::Refused)));
     assert_eq!(red.valid_until, None);
     let missing = combined(Code::EvidenceNotFound, Severity::Error);
-    assert_eq!((missing.decision, exit_code(&missing)), (Decision::Incomplete, exit::MISSING));
+    assert_eq!((missing.decision, refused_by(&missing)), (Decision::Incomplete, Some(Class::Missing)));
     let unknown = combined(Code::UnknownProjection, Severity::Error);
-    assert_eq!((unknown.decision, exit_code(&unknown)), (Decision::Incomplete, exit::INCONCLUSIVE));
+    assert_eq!((unknown.decision, refused_by(&unknown)), (Decision::Incomplete, Some(Class::Inconclusive)));
     // What the policy refused stays refused.
     let no = Judgement { decision: Decision::NoGo, ..judgement() };
     let no = combine(no, selection(), &[bundle(vec![finding(Code::EvidenceNotFound, Severity::Error)])]);

@@ -1,4 +1,8 @@
-//! `cutproof verify`: the two files of a cutover, judged. It reads files and nothing else: no network, no processes.
+//! `cutproof verify`: the two files of a cutover, or the folders of runs, judged. It reads files and nothing else: no
+//! network, no processes.
+
+pub mod judged;
+mod many;
 
 use super::{Refusal, print};
 use crate::exit;
@@ -9,9 +13,31 @@ use crate::verify::{Level, Mode, Rules, Seconds, Source, verify};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
+/// Shown behind the flags.
+const CODES: &str = "\
+Exit codes without PATH: 0 the evidence holds, 2 it does not, or a flag is wrong.
+Exit codes with PATH or --recursive, of several the worst: 0 passed, 1 refused by what the evidence says, 2 a flag or
+path is wrong, 4 something is missing or the run did not finish, 5 not as it was written, 6 of another cutproof's
+version, 70 a fault of cutproof.
+
+A dry run and a run of a selection prove nothing about a whole one and are refused; to check such a folder all the
+same, allow it. A cutover in which the rollback was asked for (--force-rollback) is judged as a drill, and one of a
+rehearsal that makes a fault on purpose by the rehearsal's verdict.";
+
 /// The flags of `verify`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = CODES)]
 pub struct Arguments {
+    /// A run's folder: its files against its manifest, its journals and each other, and what the run is worth
+    #[arg(value_name = "PATH", conflicts_with_all = ["cutover_evidence_file", "rollback_evidence_file"])]
+    paths: Vec<PathBuf>,
+    /// Judge every run below this folder, side by side, a line each and a summary
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["paths", "cutover_evidence_file", "rollback_evidence_file"]
+    )]
+    recursive: Option<PathBuf>,
     /// The cutover's evidence
     #[arg(long, value_name = "FILE", default_value = "docs/results/ctp_cutover_result.env")]
     cutover_evidence_file: PathBuf,
@@ -27,9 +53,12 @@ pub struct Arguments {
     /// Expect a cutover that succeeded, and a rollback all the same, with success and within the limit
     #[arg(long, conflicts_with = "allow_cutover_rollback")]
     expect_rollback_drill: bool,
-    /// Accept the files of a dry run
+    /// Accept a dry run, which proves nothing about a real one
     #[arg(long)]
     allow_dry_run: bool,
+    /// Accept a run of a selection of its gates, which signs nothing off; of runs' folders only
+    #[arg(long)]
+    allow_partial: bool,
     /// The longest rollback, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "180", allow_hyphen_values = true)]
     max_rollback_seconds: Seconds,
@@ -58,9 +87,20 @@ enum Format {
 /// Verifies, and tells what was found. With a format other than text that goes to stdout, and the lines for people
 /// to stderr.
 pub fn run(arguments: Arguments) -> super::Result {
+    if let Some(folder) = &arguments.recursive {
+        return judged::recursive(folder, &arguments, &rules(&arguments));
+    }
+    if !arguments.paths.is_empty() {
+        return judged::paths(&arguments, &rules(&arguments));
+    }
+    pair(&arguments)
+}
+
+/// The runbook's form.
+fn pair(arguments: &Arguments) -> super::Result {
     let [cutover, rollback] =
         [&arguments.cutover_evidence_file, &arguments.rollback_evidence_file].map(|path| source(path));
-    let found = verify(&cutover, &rollback, &rules(&arguments));
+    let found = verify(&cutover, &rollback, &rules(arguments));
     match arguments.format {
         Format::Text => {}
         Format::Json => print(&report::json(&found))?,
@@ -95,7 +135,7 @@ fn rules(arguments: &Arguments) -> Rules {
             (false, false) => Mode::Cutover,
         },
         allow_dry_run: arguments.allow_dry_run,
-        allow_partial: false,
+        allow_partial: arguments.allow_partial,
         max_rollback: arguments.max_rollback_seconds.clone(),
         since: arguments.since,
     }

@@ -1,0 +1,201 @@
+//! `verify PATH…` and `verify --recursive DIR`: runs and files judged one by one, each with its own verdict, and an exit
+//! code that is the worst of them.
+
+use super::super::{Refusal, print, tell};
+use super::{Arguments, Format, many};
+use crate::bundle::MANIFEST_FILE;
+use crate::exit;
+use crate::journal;
+use crate::model::Stamp;
+use crate::report::judged::{self as report, Totals};
+use crate::verify::{Class, Judged, Rules, bundle};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// The exit code of evidence that was judged; docs/evidence.md has them.
+pub fn code(class: Option<Class>) -> u8 {
+    match class {
+        None => exit::OK,
+        Some(Class::Inconclusive) => exit::INCONCLUSIVE,
+        Some(Class::Missing) => exit::MISSING,
+        Some(Class::Refused) => exit::NOT_PASSED,
+        Some(Class::Tampered) => exit::TAMPERED,
+    }
+}
+
+/// Why something has no verdict.
+#[derive(Debug)]
+pub enum Fault {
+    /// It can't be judged as it was asked for.
+    Refused(Refusal),
+    /// A fault of cutproof itself.
+    Internal(PathBuf),
+}
+
+/// Judges what was named.
+pub fn paths(arguments: &Arguments, rules: &Rules) -> super::super::Result {
+    let mut shown = Shown::begin(arguments.format, false)?;
+    for path in &arguments.paths {
+        match one(path, rules) {
+            Ok(judged) => shown.one(judged)?,
+            Err(Fault::Refused(refusal)) => return Err(refusal),
+            Err(Fault::Internal(path)) => shown.internal(&path),
+        }
+    }
+    shown.end()
+}
+
+/// Judges every run below a folder, as many at a time as there are processors.
+pub fn recursive(folder: &Path, arguments: &Arguments, rules: &Rules) -> super::super::Result {
+    let found = many::find(folder);
+    let mut shown = Shown::begin(arguments.format, true)?;
+    found.unreadable.into_iter().try_for_each(|judged| shown.one(judged))?;
+    if found.runs.is_empty() && shown.totals.all() == 0 {
+        tell(&format!(
+            "error: expected runs below {}, and there is no folder with a {MANIFEST_FILE} or a {}\n",
+            folder.display(),
+            journal::FILE
+        ));
+        shown.totals.add(Some(Class::Missing));
+    }
+    let mut told = 0;
+    many::judge(
+        &found.runs,
+        |path| one(path, rules),
+        |judged| {
+            told += 1;
+            match judged {
+                Ok(judged) => shown.one(judged),
+                Err(Fault::Refused(refusal)) => Err(refusal),
+                Err(Fault::Internal(path)) => {
+                    shown.internal(&path);
+                    Ok(())
+                }
+            }
+        },
+    )?;
+    if told < found.runs.len() {
+        shown.internal(folder);
+    }
+    shown.end()
+}
+
+/// Judges a run's folder, or else a file.
+fn one(path: &Path, rules: &Rules) -> Result<Judged, Fault> {
+    let judged = catch_unwind(AssertUnwindSafe(|| match is_run(path) || !path.exists() {
+        true => Ok(bundle::judge(&bundle::open(path), rules)),
+        false => file(path, rules.since),
+    }));
+    match judged {
+        Ok(judged) => judged.map_err(Fault::Refused),
+        Err(_) => Err(Fault::Internal(path.to_owned())),
+    }
+}
+
+/// Judges what is no run's folder: a single file of evidence, or a folder of such files.
+fn file(path: &Path, _since: Option<Stamp>) -> super::super::Result<Judged> {
+    Err(Refusal(format!(
+        "expected a run's folder, with a {MANIFEST_FILE} and a {}, and {} is none",
+        journal::FILE,
+        path.display()
+    )))
+}
+
+/// Whether this is a run's folder: by what it holds, or by its name where that was removed.
+pub fn is_run(path: &Path) -> bool {
+    let there = |name| std::fs::symlink_metadata(path.join(name)).is_ok();
+    path.is_dir() && (there(MANIFEST_FILE) || there(journal::FILE) || has_name_of_run(path))
+}
+
+/// `20261122T194103Z-cutover-4f7k2q`.
+fn has_name_of_run(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let form = |(at, byte): (usize, u8)| match at {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        16 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    name.len() > 17 && name.bytes().take(17).enumerate().all(form)
+}
+
+/// What goes to stdout and stderr, one after another.
+struct Shown {
+    format: Format,
+    many: bool,
+    totals: Totals,
+    /// Those that are only shown together.
+    kept: Vec<Judged>,
+    internal: bool,
+}
+
+/// So many findings of one of many are kept for a report.
+const FINDINGS: usize = 20;
+
+impl Shown {
+    fn begin(format: Format, many: bool) -> super::super::Result<Shown> {
+        if format == Format::Json {
+            print(&report::json_opens())?;
+        }
+        Ok(Shown { format, many, totals: Totals::default(), kept: Vec::new(), internal: false })
+    }
+
+    fn one(&mut self, judged: Judged) -> super::super::Result<()> {
+        let class = judged.class();
+        if self.format == Format::Json {
+            print(&report::json_one(&judged, self.totals.all() == 0))?;
+        }
+        self.totals.add(class);
+        match (self.format, self.many) {
+            (Format::Text, true) => print(&report::line(&judged))?,
+            (_, true) => {}
+            (format, false) => {
+                report::warnings(&judged).for_each(|warning| tell(&format!("warning: {warning}\n")));
+                match class {
+                    Some(_) => tell(&format!("error: {}\n", report::refusal(&judged))),
+                    None if format == Format::Text => print(&report::passed(&judged))?,
+                    None => tell(&report::passed(&judged)),
+                }
+            }
+        }
+        if matches!(self.format, Format::Junit | Format::Github) {
+            self.kept.push(if self.many { shortened(judged) } else { judged });
+        }
+        Ok(())
+    }
+
+    fn internal(&mut self, path: &Path) {
+        self.internal = true;
+        tell(&format!(
+            "error: {}: cutproof failed while it judged this; it says nothing of it\n",
+            path.display()
+        ));
+    }
+
+    fn end(self) -> super::super::Result {
+        match self.format {
+            Format::Text => {}
+            Format::Json => print(&report::json_closes(&self.totals))?,
+            Format::Github => print(&report::github(&self.kept))?,
+            Format::Junit => match report::junit(&self.kept, Stamp::now()) {
+                Ok(text) => print(&String::from_utf8_lossy(&text))?,
+                Err(error) => {
+                    tell(&format!("error: {error}\n"));
+                    return Ok(exit::INTERNAL);
+                }
+            },
+        }
+        if self.many {
+            let line = format!("verified {}: {}\n", self.totals.all(), self.totals.line());
+            if self.format == Format::Text { print(&line)? } else { tell(&line) }
+        }
+        Ok(if self.internal { exit::INTERNAL } else { code(self.totals.class) })
+    }
+}
+
+/// The same with fewer findings: what refuses stands first.
+fn shortened(judged: Judged) -> Judged {
+    let mut judged = judged;
+    judged.findings.truncate(FINDINGS);
+    judged
+}
