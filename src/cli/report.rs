@@ -4,7 +4,7 @@
 use super::{Refusal, print, signoff, tell};
 use crate::evidence::place;
 use crate::model::Stamp;
-use crate::policy::{self, Policy};
+use crate::policy::Policy;
 use crate::report;
 use crate::verify::bundle::{self, Bundle};
 use crate::verify::signoff::refused_by;
@@ -19,6 +19,9 @@ pub struct Arguments {
     /// The policy: a path, or the NAME of gates/policy/NAME.toml [default: the profile's required gates passed]
     #[arg(long, value_name = "FILE")]
     policy: Option<String>,
+    /// A public key that must have signed the policy
+    #[arg(long, value_name = "PUB", requires = "policy")]
+    policy_key: Option<PathBuf>,
     /// The moment for which it is judged, e.g. the window's start: 2026-02-12T04:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = super::verify::time)]
     at: Option<Stamp>,
@@ -34,7 +37,7 @@ pub struct Arguments {
 /// that was written for a window that may be used.
 pub fn run(arguments: Arguments) -> super::Result {
     let policy = match &arguments.policy {
-        Some(policy) => policy::load(&policy::find(policy)).map_err(Refusal::of)?,
+        Some(named) => signoff::policy(named, arguments.policy_key.as_deref())?,
         None => Policy::built_in(),
     };
     let outputs = [&arguments.output_html, &arguments.output_md];

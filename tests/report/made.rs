@@ -52,7 +52,7 @@ impl Made {
 pub fn good() -> Made {
     let mut story = Story::new("", 0, false);
     story.switched(120).marks();
-    story.watch(120, |metric, tick| usual(metric, tick));
+    story.watch(120, usual);
     story.watched(120_000.0);
     story.stage_ended("watch", "passed", "");
     story.stage_ended("rollback", "skipped", "not needed");

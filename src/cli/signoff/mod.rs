@@ -61,7 +61,7 @@ pub fn run(arguments: Arguments) -> super::Result {
 }
 
 /// The policy of a name or path, which a key must have signed where one is given.
-fn policy(named: &str, signed_by: Option<&Path>) -> super::Result<Policy> {
+pub(super) fn policy(named: &str, signed_by: Option<&Path>) -> super::Result<Policy> {
     let key = signed_by.map(|path| {
         let refused =
             |why: &dyn std::fmt::Display| Refusal(format!("--policy-key {}: {why}", path.display()));

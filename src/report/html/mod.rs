@@ -103,10 +103,11 @@ fn facts(html: &mut Html, facts: &[Fact]) {
         for fact in facts {
             html.leaf("dt", &[], fact.name);
             html.element("dd", &[], |html| {
-                for said in &fact.said {
+                for (place, said) in fact.said.iter().enumerate() {
+                    html.text(if place == 0 { "" } else { ", " });
                     html.leaf("b", &[], said);
-                    html.text(" ");
                 }
+                html.text(" ");
                 if !fact.remark.is_empty() {
                     html.leaf("span", &[("class", "aside")], &fact.remark);
                 }

@@ -3,6 +3,7 @@
 use super::parts::{cell, fold, marked, of_verdict, row, section, status, table};
 use super::writer::Html;
 use crate::model::switch::Sequence;
+use crate::report::page::said::lasting_ms;
 use crate::report::page::timeline::{Mark, Stage, Step, StepState, Switch, Timeline};
 
 pub(super) fn write(html: &mut Html, switches: &[Switch]) {
@@ -51,13 +52,13 @@ fn timeline(html: &mut Html, timeline: &Timeline) {
             html.leaf("b", &[], &timeline.started_by);
         });
     }
-    if let Some(limit) = timeline.limit_ms.filter(|limit| *limit <= timeline.spans_ms) {
-        let limit = crate::report::page::said::lasting_ms(limit);
-        html.leaf(
-            "p",
-            &[("class", "aside")],
-            format_args!("The dashed line in the bars is the limit of {limit}."),
-        );
+    if let Some(limit) = timeline.limit_ms {
+        let where_it_is = match limit <= timeline.spans_ms {
+            true => "the dashed line in the bars",
+            false => "far to the right of the bars",
+        };
+        let limit = lasting_ms(limit);
+        html.leaf("p", &[("class", "aside")], format_args!("The limit of {limit} is {where_it_is}."));
     }
     fold(html, caption, timeline.steps.len(), |html| {
         let heads = ["Status", "Step", "Start", "Took", "Limit", "When", "Detail"];

@@ -63,8 +63,8 @@ fn facts(markdown: &mut Markdown, facts: &[Fact]) {
         markdown.mark("- ");
         markdown.own(fact.name);
         markdown.mark(":");
-        for said in &fact.said {
-            markdown.mark(" ");
+        for (place, said) in fact.said.iter().enumerate() {
+            markdown.mark(if place == 0 { " " } else { ", " });
             markdown.said(said);
         }
         if !fact.remark.is_empty() {

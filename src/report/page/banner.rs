@@ -2,7 +2,8 @@
 
 use super::said::{PATH, REASON, VALUE, lasting, many, moment};
 use super::{Said, Sources, said};
-use crate::evidence::{RunView, SequenceView};
+use crate::evidence::{RunView, SequenceView, verdict};
+use crate::policy::Policy;
 use crate::verify::Severity;
 use crate::verify::decision::{Decision, GateStatus, Judgement};
 
@@ -68,13 +69,15 @@ fn why(judgement: &Judgement) -> String {
     let required = judgement.gates.iter().filter(|row| row.required);
     let count = |status: GateStatus| required.clone().filter(|row| row.status == status).count();
     let total = required.clone().count();
-    let passed = count(GateStatus::Passed) + count(GateStatus::PassedOnRetry);
+    let retried = count(GateStatus::PassedOnRetry);
+    let passed = count(GateStatus::Passed) + retried;
     let mut parts = match total {
         0 => vec!["No gate is required".to_owned()],
         1 if passed == 1 => vec!["The one required gate passed".to_owned()],
         total if passed == total => vec![format!("All {total} required gates passed")],
         total => vec![format!("{passed} of {} passed", many(total, "required gate"))],
     };
+    parts.extend((retried > 0).then(|| format!("{retried} of them on retry")));
     let others = super::gates::STATUSES.iter().filter(|status| **status > GateStatus::PassedOnRetry);
     let told = others.map(|status| (count(*status), status)).filter(|(count, _)| *count > 0);
     parts.extend(told.map(|(count, status)| format!("{count} {}", status.as_str())));
@@ -111,8 +114,28 @@ fn cautions(sources: &Sources<'_>) -> Vec<String> {
         cautions.push("A partial run: only a selection of the gates ran. It signs nothing off.".to_owned());
     }
     cautions.extend(sources.views().filter_map(switched));
+    cautions.extend(less_than_it_seems(sources));
     if sources.journals.iter().any(|journal| journal.run.is_err()) {
         cautions.push("A journal contradicts itself, and is not told below.".to_owned());
+    }
+    cautions
+}
+
+/// Why a decision may say less than it seems to.
+fn less_than_it_seems(sources: &Sources<'_>) -> Vec<String> {
+    let mut cautions = Vec::new();
+    if sources.judgement.policy.path == Policy::built_in().path {
+        cautions.push("No policy was given: only the profile's required gates were asked for.".to_owned());
+    }
+    let source = sources.bundle.and_then(|bundle| bundle.manifest.as_ref()?.source.as_ref());
+    if source.is_some_and(|source| source.dirty) {
+        cautions.push("The work tree was not as the commit has it.".to_owned());
+    }
+    let services = super::services::gather(sources);
+    let differ = services.iter().filter(|service| !service.differs.is_empty()).count();
+    if differ > 0 {
+        let all = many(services.len(), "service");
+        cautions.push(format!("{differ} of {all} differ from what the real host runs."));
     }
     cautions
 }
@@ -121,6 +144,8 @@ fn cautions(sources: &Sources<'_>) -> Vec<String> {
 fn switched(run: &RunView<'_>) -> Option<String> {
     let switch = run.switch.as_ref().filter(|_| !run.started.dry_run)?;
     let (cutover, rollback) = (&switch.cutover, &switch.rollback);
+    // What was made of a drill is told with its steps.
+    let drill = switch.plan.force_rollback && verdict(run).verdict.is_fine();
     let steps = |sequence: &SequenceView<'_>| {
         format!("{} of {} steps are done", sequence.done(), sequence.steps.len())
     };
@@ -128,6 +153,7 @@ fn switched(run: &RunView<'_>) -> Option<String> {
         (_, Some(_)) if !rollback.is_complete() => {
             Some(format!("The rollback is not complete: {}. Find out which core runs.", steps(rollback)))
         }
+        (_, Some(_)) if drill => None,
         (_, Some(_)) => Some("It was rolled back: the previous core runs.".to_owned()),
         (Some(_), None) if !cutover.is_complete() => {
             Some(format!("The cutover is not complete: {}. Find out which core runs.", steps(cutover)))
@@ -141,7 +167,7 @@ fn commit(sources: &Sources<'_>) -> Fact {
     let Some(commit) = &sources.judgement.commit else { return Fact::none(NAME, "not known") };
     let source = sources.bundle.and_then(|bundle| bundle.manifest.as_ref()?.source.as_ref());
     let remark = match source {
-        Some(source) if source.dirty => "the work tree was not as the commit has it",
+        Some(source) if source.dirty => "the work tree differs",
         Some(_) => "the work tree was as the commit has it",
         None => "",
     };

@@ -30,12 +30,13 @@ pub(super) fn gather(sources: &Sources<'_>) -> Vec<Advice> {
 fn holds(judgement: &Judgement) -> Advice {
     match &judgement.valid_until {
         Some((until, what)) => Advice {
-            what: format!("Use the window before {}; what ends it first:", moment(*until)),
+            what: format!("The window may be used before {}; what ends that first:", moment(*until)),
             about: vec![said(what, REASON)],
         },
-        None => {
-            Advice { what: "Use the window: nothing that this rests on expires.".to_owned(), about: vec![] }
-        }
+        None => Advice {
+            what: "The window may be used; nothing that this rests on expires.".to_owned(),
+            about: vec![],
+        },
     }
 }
 

@@ -116,7 +116,7 @@ fn what_proves_nothing_does_not_count_however_new_it_is() {
         told(&selection),
         [
             "killed unfinished: it has no end: it was killed or still runs",
-            "shard passed: shard 1 of 2: it is worth nothing until they are merged",
+            "shard partial: shard 1 of 2: it is worth nothing until they are merged",
             "fault failed: the fault lag was made in it on purpose",
             "part partial: PARTIAL: only a selection of its gates ran",
             "dry simulated: a dry run: nothing was measured",
