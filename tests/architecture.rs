@@ -14,8 +14,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("evidence", &["journal", "condition", "template", "watch"]),
     ("sign", &[]),
     ("bundle", &["evidence", "journal"]),
-    ("policy", &["settings", "sign"]),
-    ("verify", &["bundle", "condition", "evidence", "journal", "policy", "sign", "template", "watch"]),
+    ("policy", &["settings", "sign", "template"]),
+    (
+        "verify",
+        &["bundle", "condition", "evidence", "journal", "policy", "settings", "sign", "template", "watch"],
+    ),
     ("report", &["bundle", "condition", "evidence", "journal", "policy", "sign", "verify", "watch"]),
     ("probe", &["condition", "process"]),
     ("settings", &[]),

@@ -7,9 +7,12 @@ use cutproof::evidence::{Env, RunView, documents, verdict};
 use cutproof::journal::{self, Digest, End, Record, Records};
 use cutproof::model::units::{Quantity, Unit};
 use cutproof::model::{Event, Stamp};
+use cutproof::policy;
+use cutproof::sign::{Algorithm, Envelope, PrivateKey, PublicKey, Statement};
 use cutproof::template;
-use cutproof::verify::{Level, Mode, Rules, Source, verify};
+use cutproof::verify::{Level, Mode, Rules, Source, bundle, verify};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// `KEY=VALUE` files: read, written, read again; as templates; and as a cutover's and a rollback's evidence.
@@ -28,8 +31,14 @@ pub fn env(data: &[u8]) {
     let source = |path: &str, text: &str| Source { path: path.to_owned(), text: Ok(text.to_owned()) };
     let (cutover, rollback) = (source("cutover.env", cutover), source("rollback.env", rollback));
     let Ok(max_rollback) = "180".parse() else { return };
-    let mut rules =
-        Rules { level: Level::Strict, mode: Mode::Cutover, allow_dry_run: true, max_rollback, since: None };
+    let mut rules = Rules {
+        level: Level::Strict,
+        mode: Mode::Cutover,
+        allow_dry_run: true,
+        allow_partial: false,
+        max_rollback,
+        since: None,
+    };
     for mode in [Mode::Cutover, Mode::CutoverOrRollback, Mode::RollbackDrill] {
         (rules.mode, rules.level) = (mode, Level::Strict);
         let strict = verify(&cutover, &rollback, &rules);
@@ -91,5 +100,55 @@ pub fn condition(data: &[u8]) {
         assert_eq!(judged.is_err(), condition.needs_history());
         let at = Duration::from_secs(second as u64);
         assert!(tracker.observe(at, &|_| sample.clone()).is_ok(), "time went on");
+    }
+}
+
+/// Manifests: of a folder that has no journal, so that none may ever pass.
+pub fn manifest(data: &[u8]) {
+    static FOLDER: OnceLock<Option<tempfile::TempDir>> = OnceLock::new();
+    let Some(folder) = FOLDER.get_or_init(|| tempfile::tempdir().ok()) else { return };
+    if std::fs::write(folder.path().join("manifest.json"), data).is_err() {
+        return;
+    }
+    let (bundle, Ok(max_rollback)) = (bundle::open(folder.path()), "180".parse()) else { return };
+    let rules = Rules {
+        level: Level::Strict,
+        mode: Mode::Cutover,
+        allow_dry_run: true,
+        allow_partial: true,
+        max_rollback,
+        since: None,
+    };
+    assert!(bundle::judge(&bundle, &rules).class().is_some(), "a manifest alone proves nothing");
+}
+
+/// Envelopes, the statements in them, and keys.
+pub fn envelope(data: &[u8]) {
+    static KEY: OnceLock<Option<PrivateKey>> = OnceLock::new();
+    let text = String::from_utf8_lossy(data);
+    // What is no key is refused, and nothing of it is told.
+    let _ = (PublicKey::from_pem(&text).is_ok(), PrivateKey::from_pem(&text).is_ok());
+    if let Ok(statement) = Statement::parse(data) {
+        let written = statement.to_payload().expect("a statement that was read can be written");
+        assert!(Statement::parse(&written).is_ok_and(|again| again == statement));
+    }
+    let Ok(envelope) = Envelope::parse(data) else { return };
+    let again = Envelope::parse(&envelope.to_json()).expect("what was read and written is an envelope");
+    assert_eq!(again.payload(), envelope.payload());
+    if let Some(key) = KEY.get_or_init(|| PrivateKey::generate(Algorithm::Ed25519).ok()) {
+        let verified = envelope.verify(std::slice::from_ref(key.public()));
+        assert!(verified.by.is_empty(), "a key that was made just now signed nothing");
+    }
+    if let Ok(statement) = envelope.statement() {
+        let _ = (statement.role(), statement.is_about("00"));
+    }
+}
+
+/// Policies: what is refused says where.
+pub fn policy(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match policy::parse("fuzzed.toml", &text) {
+        Ok(policy) => assert_eq!(policy.sha256, policy::digest(&text)),
+        Err(faults) => assert!(faults.to_string().contains("fuzzed.toml"), "{faults}"),
     }
 }

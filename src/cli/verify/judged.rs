@@ -39,7 +39,9 @@ pub fn paths(arguments: &Arguments, rules: &Rules) -> super::super::Result {
     let mut shown = Shown::begin(arguments.format, false)?;
     for path in &arguments.paths {
         if is_folder_of_files(path) && keys.is_empty() {
-            files::judge_folder_as(path, &asked(rules)).into_iter().try_for_each(|judged| shown.one(judged))?;
+            files::judge_folder_as(path, &asked(rules))
+                .into_iter()
+                .try_for_each(|judged| shown.one(judged))?;
             continue;
         }
         match one(path, rules, &keys) {

@@ -17,7 +17,12 @@ pub(super) fn differences(expected: &str, seen: &str) -> Vec<Difference> {
         found.push(Difference::other("the line", Some(stray.line), "KEY=VALUE", &*stray.text).form());
     }
     for doubled in is.doubled() {
-        found.push(Difference::other(&*doubled.key, Some(doubled.line), "there once", "there more than once"));
+        found.push(Difference::other(
+            &*doubled.key,
+            Some(doubled.line),
+            "there once",
+            "there more than once",
+        ));
     }
     for entry in must.entries() {
         match is.entry(&entry.key) {
