@@ -82,7 +82,7 @@ fn bundle(archive: &Path, number: usize) -> Fallible<()> {
         .map(|gate| {
             json!({
                 "id": format!("gate-{gate}"), "about": "", "phase": "infra", "probe": "redis_ping", "with": {},
-                "expect": "pong == true", "uses": [], "needs": [], "required": true, "timeout": 5000.0,
+                "expect": "pong == true", "uses": [], "needs": [], "required": true, "timeout": 5000,
                 "retry": null, "tags": [], "writes": false,
                 "at": {"file": "gates/bench.toml", "line": 10 + gate, "column": 1},
             })
