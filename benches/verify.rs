@@ -37,7 +37,8 @@ fn main() -> Fallible<()> {
 fn rules() -> Fallible<Rules> {
     let max_rollback = "180".parse()?;
     let mode = Mode::Cutover;
-    Ok(Rules { level: Level::Strict, mode, allow_dry_run: false, max_rollback, since: None })
+    let (level, since) = (Level::Strict, None);
+    Ok(Rules { level, mode, allow_dry_run: false, allow_partial: false, max_rollback, since })
 }
 
 fn source(path: &Path) -> Source {

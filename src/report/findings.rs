@@ -54,7 +54,8 @@ fn sentence(finding: &Finding) -> String {
 /// A text in which no runner of pipelines sees a command of its own: GitHub's old form `##[…]` and Azure's `##vso[…]`
 /// count anywhere in a line.
 pub(super) fn plain(text: &str) -> String {
-    text.replace("##", "#\\#")
+    // Twice: in `###` the second pair begins in the middle of the first.
+    text.replace("##", "#\\#").replace("##", "#\\#")
 }
 
 /// A JSON document as text: `##` within a string, where alone it can stand, is written so that no runner of pipelines

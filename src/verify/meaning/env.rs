@@ -14,7 +14,7 @@ pub(super) fn differences(expected: &str, seen: &str) -> Vec<Difference> {
         }
     }
     for stray in is.stray() {
-        found.push(Difference::other("the line", Some(stray.line), "KEY=VALUE", &*stray.text).form());
+        found.push(Difference::other("the line", Some(stray.line), "KEY=VALUE", &stray.text).form());
     }
     for doubled in is.doubled() {
         found.push(Difference::other(
@@ -26,9 +26,9 @@ pub(super) fn differences(expected: &str, seen: &str) -> Vec<Difference> {
     }
     for entry in must.entries() {
         match is.entry(&entry.key) {
-            None => found.push(Difference::other(&*entry.key, None, &*entry.value, "no such key").form()),
+            None => found.push(Difference::other(&*entry.key, None, &entry.value, "no such key").form()),
             Some(there) if there.value != entry.value => {
-                found.push(Difference::other(&*entry.key, Some(there.line), &*entry.value, &*there.value));
+                found.push(Difference::other(&*entry.key, Some(there.line), &entry.value, &there.value));
             }
             Some(_) => {}
         }
@@ -38,7 +38,7 @@ pub(super) fn differences(expected: &str, seen: &str) -> Vec<Difference> {
     }
     let more = is.entries().iter().filter(|entry| must.get(&entry.key).is_none());
     found.extend(more.map(|entry| {
-        Difference::other(&*entry.key, Some(entry.line), "no key of the run's", &*entry.value).form()
+        Difference::other(&*entry.key, Some(entry.line), "no key of the run's", &entry.value).form()
     }));
     found
 }
