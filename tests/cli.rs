@@ -60,11 +60,16 @@ fn help_names_every_verb() {
                  recorded watch again
       status     Show where a run stands: going on, ended, or killed; reads only
       readiness  Judge the ten service levels, measured by a profile's gates or declared by flags
-      verify     Judge the evidence of a cutover and its rollback; reads files and nothing else
-      merge      Make one bundle of the bundles of a plan's shards; reads and writes files and nothing
-                 else
+      verify     Judge evidence: runs' folders, files, or the two files of a cutover and its rollback;
+                 reads files and nothing else
       keygen     Make a pair of keys to sign with
       sign       Sign runs, sign-offs and policies; what was tampered with is not signed
+      signoff    Judge the runs of a window by a policy, and write and sign whether it may be used;
+                 reads files and nothing else
+      report     Write what a policy makes of runs as a page to read, print and sign: HTML, and
+                 Markdown. Exits as `signoff` does
+      merge      Make one bundle of the bundles of a plan's shards; reads and writes files and nothing
+                 else
       gates      List the gates of a profile, or run them on an environment that is already up
       engines    Install, start and end the engines of the embedded provisioner
       init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is
@@ -358,7 +363,8 @@ fn every_profile_of_the_repository_is_sound() {
     let gates =
         fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("gates")).expect("there are profiles");
     let mut seen = 0;
-    for profile in gates.flatten().map(|entry| entry.path()) {
+    let files = gates.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    for profile in files {
         let name = profile.file_stem().expect("a name").to_str().expect("UTF-8").to_owned();
         desk.run(&["gates", "list", "--profile", &name]).with_code(0);
         let run = desk.measure(&["rehearse", "--dry-run", "--profile", &name]).with_code(0);

@@ -294,17 +294,23 @@ fn it_needs_no_network() {
 #[test]
 fn help_names_the_flags() {
     insta::assert_snapshot!(Desk::new().run(&["verify", "-h"]).with_code(0).stdout, @r"
-    Judge the evidence of a cutover and its rollback; reads files and nothing else
+    Judge evidence: runs' folders, files, or the two files of a cutover and its rollback; reads files
+    and nothing else
 
     Usage: cutproof verify [OPTIONS] [PATH]...
 
     Arguments:
       [PATH]...  A run's folder: its files against its manifest, its journals and each other, and what
-                 the run is worth
+                 the run is worth; or a file of evidence, or a folder of such files, each on its own
 
     Options:
           --recursive <DIR>                 Judge every run below this folder, side by side, a line each
                                             and a summary
+          --key <PUB>                       A public key: each run must be signed by at least one of
+                                            those given, over its manifest as it is
+          --policy <FILE>                   Judge the runs together by a policy: a path, or the NAME of
+                                            gates/policy/NAME.toml
+          --at <TIME>                       The moment for which the policy judges [default: now]
           --cutover-evidence-file <FILE>    The cutover's evidence [default:
                                             docs/results/ctp_cutover_result.env]
           --rollback-evidence-file <FILE>   The rollback's evidence [default:

@@ -79,18 +79,19 @@ enum Verb {
     Status(status::Arguments),
     /// Judge the ten service levels, measured by a profile's gates or declared by flags.
     Readiness(Box<readiness::Arguments>),
-    /// Judge the evidence of a cutover and its rollback; reads files and nothing else.
+    /// Judge evidence: runs' folders, files, or the two files of a cutover and its rollback; reads files and nothing
+    /// else.
     Verify(verify::Arguments),
-    /// Make one bundle of the bundles of a plan's shards; reads and writes files and nothing else.
-    Merge(merge::Arguments),
-    /// Judge the runs of a window by a policy, and write and sign whether it may be used; reads files and nothing else.
-    Signoff(signoff::Arguments),
-    /// Write what a policy makes of runs as a page to read, print and sign: HTML, and Markdown. Exits as `signoff` does.
-    Report(report::Arguments),
     /// Make a pair of keys to sign with.
     Keygen(keygen::Arguments),
     /// Sign runs, sign-offs and policies; what was tampered with is not signed.
     Sign(sign::Arguments),
+    /// Judge the runs of a window by a policy, and write and sign whether it may be used; reads files and nothing else.
+    Signoff(signoff::Arguments),
+    /// Write what a policy makes of runs as a page to read, print and sign: HTML, and Markdown. Exits as `signoff` does.
+    Report(report::Arguments),
+    /// Make one bundle of the bundles of a plan's shards; reads and writes files and nothing else.
+    Merge(merge::Arguments),
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
     Gates(gates::Verb),

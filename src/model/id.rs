@@ -73,6 +73,17 @@ impl RunId {
         RunId(text.to_owned())
     }
 
+    /// Whether a name has the form of an id: `20261122T194103Z-cutover-4f7k2q`.
+    pub fn is_form(name: &str) -> bool {
+        let form = |(at, byte): (usize, u8)| match at {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            16 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        name.len() > 17 && name.bytes().take(17).enumerate().all(form)
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

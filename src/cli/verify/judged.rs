@@ -6,7 +6,7 @@ use super::{Arguments, Format, by_policy, keys, many};
 use crate::bundle::MANIFEST_FILE;
 use crate::exit;
 use crate::journal;
-use crate::model::Stamp;
+use crate::model::{RunId, Stamp};
 use crate::report::judged::{self as report, Totals};
 use crate::sign::PublicKey;
 use crate::verify::{Class, Judged, Rules, bundle, files, signatures};
@@ -52,7 +52,10 @@ pub fn paths(arguments: &Arguments, rules: &Rules) -> super::super::Result {
     }
     let runs: Vec<_> = arguments.paths.iter().filter(|path| is_run(path)).collect();
     if runs.len() > 1 {
-        shown.one(by_policy::which_counts(&runs))?;
+        let together = by_policy::which_counts(&runs);
+        if !together.findings.is_empty() {
+            shown.one(together)?;
+        }
     }
     shown.end()
 }
@@ -134,19 +137,11 @@ fn is_folder_of_files(path: &Path) -> bool {
 /// Whether this is a run's folder: by what it holds, or by its name where that was removed.
 pub fn is_run(path: &Path) -> bool {
     let there = |name| std::fs::symlink_metadata(path.join(name)).is_ok();
-    path.is_dir() && (there(MANIFEST_FILE) || there(journal::FILE) || has_name_of_run(path))
+    path.is_dir() && (there(MANIFEST_FILE) || there(journal::FILE) || named_as_run(path))
 }
 
-/// `20261122T194103Z-cutover-4f7k2q`.
-fn has_name_of_run(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let form = |(at, byte): (usize, u8)| match at {
-        8 => byte == b'T',
-        15 => byte == b'Z',
-        16 => byte == b'-',
-        _ => byte.is_ascii_digit(),
-    };
-    name.len() > 17 && name.bytes().take(17).enumerate().all(form)
+fn named_as_run(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(RunId::is_form)
 }
 
 /// What goes to stdout and stderr, one after another.

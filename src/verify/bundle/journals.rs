@@ -6,7 +6,7 @@ use crate::bundle::{MANIFEST_FILE, Manifest};
 use crate::evidence::{Outcome, RunView, verdict};
 use crate::journal::{self, End, Fault, Record, Records, read_from};
 use crate::model::switch::ChildRun;
-use crate::model::{Event, Verdict};
+use crate::model::{Event, RunId, Verdict};
 use crate::verify::code::Code;
 use crate::verify::finding::{Evidence, quoted};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,7 +183,8 @@ pub(super) fn heads(checks: &mut Checks<'_>, manifest: &Manifest, views: &[View<
     }
 }
 
-/// A run's folder has the run's name.
+/// A run's folder has the run's name. The bundle's own may have any that is no other run's: archives and pipelines
+/// unpack it where they like.
 pub(super) fn folders(checks: &mut Checks<'_>, views: &[View<'_>]) {
     for view in views {
         let name = match run_folder(view.path) {
@@ -191,7 +192,8 @@ pub(super) fn folders(checks: &mut Checks<'_>, views: &[View<'_>]) {
             folder => folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
         };
         let run = view.run.started.run.as_str();
-        if name != run {
+        let anywhere = run_folder(view.path).is_empty() && !RunId::is_form(&name);
+        if name != run && !anywhere {
             let at = checks.at(Evidence::Journal, view.path, "the name of its folder").line(1);
             checks.refuse(Code::RunFolder, at, quoted(run), quoted(&name));
         }

@@ -354,6 +354,9 @@ fn a_folder_with_another_name_is_another_run_s() {
     let judged = judge(&open(&moved), &rules(Mode::Cutover));
     assert_eq!(judged.findings[0].code, Code::RunFolder);
     assert_eq!(judged.class(), Some(Class::Refused));
+    let unpacked = moved.with_file_name("artifact");
+    fs::rename(&moved, &unpacked).unwrap();
+    assert_eq!(judge(&open(&unpacked), &rules(Mode::Cutover)).class(), None);
 }
 
 #[test]
