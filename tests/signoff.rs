@@ -112,9 +112,7 @@ fn is_of(path: &Path, verb: &str) -> bool {
 /// The fenced blocks of a page: language and text.
 fn blocks(page: &str) -> impl Iterator<Item = (&str, &str)> {
     let fenced = page.split("\n```").skip(1).step_by(2);
-    fenced
-        .map(|block| block.split_once('\n').expect("a fence and its text"))
-        .map(|(language, text)| (language, text))
+    fenced.map(|block| block.split_once('\n').expect("a fence and its text"))
 }
 
 /// The commands as a script that ends where one does not end as it must.
