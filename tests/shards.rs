@@ -177,6 +177,33 @@ fn the_merged_bundle_is_whole_keeps_each_shard_and_is_the_same_in_any_order() {
 }
 
 #[test]
+fn a_merged_bundle_is_signed_and_signs_off_and_one_of_its_shards_does_neither_alone() {
+    let desk = Desk::new();
+    let shards = three(&desk);
+    merge(&desk, &paths(&shards), "whole").with_code(0);
+    let (whole, key) = (argument(&desk.path("whole")), argument(&desk.path("alice")));
+    desk.run(&["keygen", "--algorithm", "ed25519", "--output", &key]).with_code(0);
+    let (private, public) = (format!("{key}.key"), format!("{key}.pub"));
+    desk.run(&["verify", &whole, "--key", &public]).with_code(4);
+    desk.run(&["sign", &whole, "--key", &private]).with_code(0);
+    desk.run(&["verify", &whole, "--key", &public]).with_code(0);
+    let pem = fs::read_to_string(&public).expect("a public key");
+    let policy = format!(
+        "name = \"desk\"\n[[require]]\nrequired = true\n[[key]]\nname = \"alice\"\nroles = [\"runner\"]\n\
+         pem = \"\"\"\n{pem}\"\"\"\n[[threshold]]\nrole = \"runner\"\ncount = 1\n"
+    );
+    let policy = desk.write("policy.toml", &policy);
+    let signoff = |run: &str, code: i32| {
+        desk.run(&["signoff", run, "--policy", &policy, "--output", &argument(&desk.path("signoff.json"))])
+            .with_code(code)
+    };
+    signoff(&whole, 0);
+    signoff(&argument(&shards[0]), 4);
+    fs::remove_file(desk.path("whole/signatures/runner.dsse.json")).expect("the envelope");
+    signoff(&whole, 4);
+}
+
+#[test]
 fn what_is_missing_or_there_twice_is_named() {
     let desk = Desk::new();
     let shards = three(&desk);

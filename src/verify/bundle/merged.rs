@@ -18,7 +18,7 @@ pub(super) fn joined<'v>(views: &'v [View<'v>]) -> Option<Result<Merged<'v>, Vec
 }
 
 /// The same of journals with their paths.
-pub(super) fn of_journals<'v>(
+pub(in crate::verify) fn of_journals<'v>(
     journals: impl IntoIterator<Item = (&'v str, &'v RunView<'v>)> + Clone,
 ) -> Option<Result<Merged<'v>, Vec<Misfit>>> {
     let shards = shards_among(journals);

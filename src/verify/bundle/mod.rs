@@ -8,7 +8,7 @@ mod files;
 mod journals;
 mod judge;
 mod manifest;
-mod merged;
+pub(super) mod merged;
 
 #[cfg(test)]
 pub(crate) mod sample;

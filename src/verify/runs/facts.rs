@@ -39,7 +39,7 @@ impl Facts {
         let roots: Vec<_> = roots(&bundle.journals).map(|journal| RunView::of(&journal.records)).collect();
         let roots = roots.into_iter().collect::<Result<Vec<_>, _>>().ok()?;
         let first = roots.first()?;
-        let merged = roots.len() > 1;
+        let merged = !bundle.journals.iter().any(|journal| journal.path == crate::journal::FILE);
         // What shards were merged to has a name and a beginning of its own.
         let manifest = bundle.manifest.as_ref().filter(|_| merged);
         let started = first.started;

@@ -1,11 +1,11 @@
 //! What a run's signer says of it: its journal's word as an in-toto test result over its manifest.
 
-use crate::evidence::{Outcome, RunView, verdict};
+use crate::evidence::{Contradiction, Outcome, RunView, verdict};
 use crate::journal;
 use crate::model::Verdict;
 use crate::model::event::FileDigest;
 use crate::sign::{Predicate, ResourceDescriptor, Statement, TestOutcome, TestResult, uri};
-use crate::verify::bundle::Bundle;
+use crate::verify::bundle::{Bundle, merged};
 use std::collections::BTreeMap;
 
 /// Why there is nothing to say of a bundle.
@@ -16,7 +16,7 @@ pub enum Unsignable {
         "expected a sealed run, and it has no manifest.json: there is nothing that a signature could be bound to"
     )]
     NoManifest,
-    /// No journal of its own.
+    /// No journal of its own, and none of shards that were merged.
     #[error("expected a run with a {}, and it has none that can be read", journal::FILE)]
     NoJournal,
     /// A journal that contradicts itself.
@@ -70,9 +70,28 @@ pub(super) fn said_by_journal(bundle: &Bundle) -> Option<Result<Said, Unsignable
 }
 
 fn with_view<T>(bundle: &Bundle, of: impl FnOnce(&RunView<'_>) -> T) -> Option<Result<T, Unsignable>> {
-    let own = bundle.journals.iter().find(|journal| journal.path == journal::FILE)?;
-    let view = RunView::of(&own.records);
-    Some(view.map(|view| of(&view)).map_err(|error| Unsignable::Contradiction(error.to_string())))
+    match bundle.journals.iter().find(|journal| journal.path == journal::FILE) {
+        Some(own) => Some(RunView::of(&own.records).map(|view| of(&view)).map_err(contradiction)),
+        None => with_merged(bundle, of),
+    }
+}
+
+/// What shards say together that were merged.
+fn with_merged<T>(bundle: &Bundle, of: impl FnOnce(&RunView<'_>) -> T) -> Option<Result<T, Unsignable>> {
+    let views = bundle.journals.iter().map(|journal| Ok((&*journal.path, RunView::of(&journal.records)?)));
+    let views = match views.collect::<Result<Vec<_>, Contradiction>>() {
+        Ok(views) => views,
+        Err(error) => return Some(Err(contradiction(error))),
+    };
+    let merged = merged::of_journals(views.iter().map(|(path, view)| (*path, view)))?;
+    let misfit = |misfits: Vec<_>| {
+        Unsignable::Contradiction(format!("its shards don't fit each other, in {} ways", misfits.len()))
+    };
+    Some(merged.map(|merged| of(&merged.view())).map_err(misfit))
+}
+
+fn contradiction(error: Contradiction) -> Unsignable {
+    Unsignable::Contradiction(error.to_string())
 }
 
 /// A run that is fine counts as a whole pass only where no gate is anything else than passed, and at once. Partial and
