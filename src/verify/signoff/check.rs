@@ -3,7 +3,7 @@
 use super::summary::{environment_uri, sha256};
 use super::{PROJECTION, SignOff, VERSION};
 use crate::model::Stamp;
-use crate::policy::{Policy, TrustedKey};
+use crate::policy::{APPROVER, Policy, TrustedKey};
 use crate::sign::{Envelope, Predicate, PublicKey, Statement, VerificationResult, Why};
 use crate::verify::code::Code;
 use crate::verify::decision::Signer;
@@ -12,9 +12,6 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
-/// The role of those who sign a sign-off. A policy's threshold for it is counted over the sign-off's signatures; those
-/// for other roles over a run's.
-pub const APPROVER: &str = "approver";
 /// Where a policy may be that a sign-off names by itself.
 const POLICIES: &str = "gates/policy";
 

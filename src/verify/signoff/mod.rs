@@ -8,7 +8,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use check::{APPROVER, Checked, Expected, File, Unreadable, check, policy_path, read};
+pub use check::{Checked, Expected, File, Unreadable, check, policy_path, read};
 pub use make::{combine, make, refused_by, unjudged};
 pub use summary::summary;
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::event::FileDigest;
-use crate::policy::{Policy, Requirements, Threshold, TrustedKey};
+use crate::policy::{APPROVER, Policy, Requirements, Threshold, TrustedKey};
 use crate::sign::{Envelope, PrivateKey, Statement};
 use crate::verify::bundle::Bundle;
 use crate::verify::code::{Class, Code};
