@@ -1,5 +1,6 @@
 //! What must hold before the first step of a cutover that is executed. Each fault is told before anything was run.
 
+use crate::evidence::folder_of;
 use crate::model::switch::SwitchPlan;
 use std::fs;
 use std::io::{self, Write};
@@ -77,10 +78,6 @@ fn whole(path: &Path) -> io::Result<PathBuf> {
     let folder = folder_of(path);
     fs::create_dir_all(folder)?;
     Ok(fs::canonicalize(folder)?.join(name))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether a file could be put there: what is there is a plain file or nothing, and beside it one can be written.

@@ -36,7 +36,7 @@ pub use switch::{CommandView, SequenceView, StageView, SwitchView};
 pub use switch_env::{CUTOVER_FILE, ROLLBACK_FILE, documents as switch_documents};
 pub use verdict::{Outcome, Reason, RunVerdict, verdict};
 pub use view::{Contradiction, GateView, RunEnd, RunView, ServiceState, ServiceView, StepView};
-pub use write::{WriteError, place, write};
+pub use write::{WriteError, folder_of, place, write};
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -95,7 +95,7 @@ pub(super) fn sync_folder(dir: &Path) -> Result<(), WriteError> {
 }
 
 /// The folder that a path's file is in.
-pub(super) fn folder_of(path: &Path) -> &Path {
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -1,9 +1,9 @@
 //! A sign-off on the disk, and the envelopes beside it. They may come from anyone: no link is followed, nothing that is
 //! no file is read, and everything has a size that it may have.
 
-use super::folder_of;
 use crate::bundle::open_file;
 use crate::cli::Refusal;
+use crate::evidence::folder_of;
 use crate::journal::Digest;
 use crate::sign::MAX_ENVELOPE;
 use crate::verify::signoff::File;

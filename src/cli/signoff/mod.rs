@@ -159,8 +159,3 @@ fn say(judgement: &Judgement, signoff: &SignOff) -> super::Result<()> {
 fn line(finding: &Finding) -> String {
     report::line(finding)
 }
-
-/// Where a file is.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}

@@ -1,10 +1,9 @@
 //! Several runs of a window: which one counts, and what a policy makes of them together.
 
-use super::super::{Refusal, signoff, tell};
+use super::super::{signoff, tell};
 use super::Arguments;
 use super::judged::{Shown, code};
 use crate::model::Stamp;
-use crate::policy;
 use crate::verify::decision::JudgedRun;
 use crate::verify::signoff::refused_by;
 use crate::verify::{Judged, bundle, runs};
@@ -12,7 +11,7 @@ use std::path::PathBuf;
 
 /// Judges the runs together. The exit code is that of a sign-off.
 pub fn run(arguments: &Arguments, named: &str) -> super::super::Result {
-    let policy = policy::load(&policy::find(named)).map_err(Refusal::of)?;
+    let policy = signoff::policy(named, None)?;
     let bundles: Vec<_> = arguments.paths.iter().map(|folder| bundle::open(folder)).collect();
     let judgement = signoff::judged(&bundles, &policy, arguments.at.unwrap_or_else(Stamp::now))?;
     let class = refused_by(&judgement);

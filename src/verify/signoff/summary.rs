@@ -1,12 +1,12 @@
 //! The sign-off as what is signed of it: SLSA's verification summary, for a NO-GO as for a GO.
 
 use super::SignOff;
+use crate::journal::Digest;
 use crate::model::Stamp;
 use crate::sign::{ResourceDescriptor, Statement, VerificationResult, VerificationSummary, Verifier, uri};
 use crate::verify::bundle::Bundle;
 use crate::verify::decision::Decision;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -85,11 +85,7 @@ fn inputs(bundle: &Bundle) -> impl Iterator<Item = ResourceDescriptor> {
 
 /// SHA-256 in hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Digest::of(bytes).to_string()
 }
 
 /// A name as a URN: what RFC 3986 reserves is written as `%XX`.
