@@ -157,6 +157,9 @@ fn bind(binding: &mut Binding, ready: &ServiceReady) {
         binding.product.clone_from(&ready.product);
         binding.differs.clone_from(&ready.differs);
     }
+    if let Some(image) = &ready.image {
+        binding.image = Some(image.digest.clone());
+    }
     binding.identity.extend(ready.identity.clone());
 }
 

@@ -356,6 +356,7 @@ fn started(settings: &Settings<'_>, record: &Record) -> RunStarted {
         environment: settings.prepared.environment().to_owned(),
         profile: settings.profile.and_then(|profile| profile.file.clone()),
         provisioner: provisioner.to_owned(),
+        provisioner_why: None,
         dry_run: settings.dry_run,
         partial: false,
         selection: None,
@@ -371,6 +372,7 @@ fn started(settings: &Settings<'_>, record: &Record) -> RunStarted {
         switch: Some(Box::new(settings.prepared.plan.clone())),
         watch: settings.prepared.watch.clone().map(Box::new),
         readiness: None,
+        fail_on_flaky: false,
         rehearses: false,
         fault: settings.fault.clone(),
     }

@@ -8,7 +8,8 @@ use crate::model::switch::{Sequence, Stage};
 use crate::model::{Endpoint, Event};
 use crate::rehearsal::Watcher;
 use crate::service::embedded::{Phase, Progress};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use crate::service::{Environment, Strike};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,21 +75,22 @@ fn edit(prepared: &mut Prepared, name: &str, line: impl Fn(&str) -> String) {
 pub struct Saboteur {
     fault: &'static Fault,
     endpoints: BTreeMap<String, Endpoint>,
-    pids: BTreeMap<String, u32>,
+    environment: Arc<dyn Environment>,
     watcher: Arc<dyn Watcher + Sync>,
     limit: Mutex<Option<Rlimit>>,
     failed: Mutex<Option<String>>,
 }
 
 impl Saboteur {
-    /// `endpoints` and `pids`: where the services are that can be struck, and their processes.
+    /// `environment` has the services that can be struck, which are at `endpoints`.
     pub fn new(
         fault: &'static Fault,
         endpoints: BTreeMap<String, Endpoint>,
-        pids: BTreeMap<String, u32>,
+        environment: Arc<dyn Environment>,
         watcher: Arc<dyn Watcher + Sync>,
     ) -> Saboteur {
-        Saboteur { fault, endpoints, pids, watcher, limit: Mutex::default(), failed: Mutex::default() }
+        let (limit, failed) = Default::default();
+        Saboteur { fault, endpoints, environment, watcher, limit, failed }
     }
 
     /// Gives back what the fault took from this process. To be called when the run has ended.
@@ -111,13 +113,13 @@ impl Saboteur {
                 self.later(move |own| own.core(name, value));
             }
             (Make::Pause(service), Event::StageStarted { stage: Stage::Watch, .. }) => {
-                self.later(move |own| own.signal(service, Signal::STOP));
+                self.later(move |own| own.strike_service(service, Strike::Freeze));
             }
             (Make::Connector, Event::StageStarted { stage: Stage::Watch, .. }) => {
                 self.later(|own| own.connector());
             }
             (Make::Kill { service, before }, Event::CommandStarted(step)) if step.name == before => {
-                self.note(self.signal(service, Signal::KILL));
+                self.note(self.strike_service(service, Strike::Kill));
             }
             (Make::DiskFull, Event::CommandEnded(step))
                 if step.sequence == Sequence::Rollback && step.name.ends_with(FULL_FROM) =>
@@ -155,10 +157,8 @@ impl Saboteur {
         agent().post(&url).send_empty().map(drop).map_err(|error| format!("{url}: {error}"))
     }
 
-    fn signal(&self, service: &str, signal: Signal) -> Result<(), String> {
-        let pid = self.pids.get(service).and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
-        let pid = pid.ok_or_else(|| format!("the process of `{service}` is not known"))?;
-        kill_process(pid, signal).map_err(|error| format!("`{service}`: {error}"))
+    fn strike_service(&self, service: &str, strike: Strike) -> Result<(), String> {
+        self.environment.strike(service, strike).map_err(|error| error.to_string())
     }
 
     /// A publication that is not there: the task begins anew and fails.

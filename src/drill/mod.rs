@@ -91,10 +91,12 @@ impl Drill<'_> {
         let results = folder.join(RESULTS);
         std::fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
         let prepared = self.prepared(folder, &redactor)?;
-        let (endpoints, pids) = services(self.profile, rehearsal)?;
-        let saboteur = self
-            .fault
-            .map(|fault| Arc::new(Saboteur::new(fault, endpoints.clone(), pids, Arc::clone(&self.watcher))));
+        let endpoints = services(self.profile, rehearsal)?;
+        let environment = rehearsal.environment().ok_or("a dry run has no services")?;
+        let saboteur = self.fault.map(|fault| {
+            let (environment, watcher) = (Arc::clone(environment), Arc::clone(&self.watcher));
+            Arc::new(Saboteur::new(fault, endpoints.clone(), environment, watcher))
+        });
         let watcher: Arc<dyn Watcher + Sync> = match &saboteur {
             Some(saboteur) => Arc::new(Struck(Arc::clone(saboteur))),
             None => Arc::clone(&self.watcher),
@@ -194,17 +196,14 @@ impl Relay {
     }
 }
 
-type Services = (BTreeMap<String, Endpoint>, BTreeMap<String, u32>);
-
-/// Where the services are, and their processes.
-fn services(profile: &Profile, rehearsal: &Rehearsal) -> Result<Services, String> {
+/// Where the services are.
+fn services(profile: &Profile, rehearsal: &Rehearsal) -> Result<BTreeMap<String, Endpoint>, String> {
     let mut endpoints = BTreeMap::new();
     for service in &profile.services {
         let endpoint = rehearsal.runner().service(&service.name).map_err(|error| error.to_string())?;
         endpoints.insert(service.name.clone(), endpoint);
     }
-    let pids = endpoints.keys().filter_map(|name| Some((name.clone(), rehearsal.pid(name)?))).collect();
-    Ok((endpoints, pids))
+    Ok(endpoints)
 }
 
 /// Compares what the two files say with what is deserved; good ones must pass the verifier too.

@@ -67,6 +67,7 @@ impl Sample {
             environment: "single-host-ubuntu".to_owned(),
             profile: Some(FileDigest { path: "gates/single-host.toml".to_owned(), sha256: "ab".repeat(32) }),
             provisioner: "embedded".to_owned(),
+            provisioner_why: None,
             dry_run: false,
             partial: false,
             selection: None,
@@ -82,6 +83,7 @@ impl Sample {
             switch: None,
             watch: None,
             readiness: None,
+            fail_on_flaky: false,
             rehearses: false,
             fault: None,
         };
@@ -125,6 +127,7 @@ impl Sample {
             address: "127.0.0.1:4711".to_owned(),
             product: Some(Product { name: name.to_owned(), version: version.to_owned() }),
             differs: differs.map(str::to_owned),
+            image: None,
             identity: Default::default(),
             took_ms: 812.5,
         }))

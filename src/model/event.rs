@@ -6,7 +6,7 @@ use super::gate::Gate;
 use super::id::{GateId, RunId};
 use super::observation::Observation;
 use super::readiness::ReadinessPlan;
-use super::service::{Product, ServiceKind};
+use super::service::{Image, Product, ServiceKind};
 use super::switch::{ChildRun, CommandEnded, CommandStarted, Resumed, Stage, SwitchMark, SwitchPlan};
 use super::time::Stamp;
 use super::verdict::{Counts, Verdict};
@@ -135,8 +135,11 @@ pub struct RunStarted {
     pub environment: String,
     /// The profile's path and SHA-256, where there is one.
     pub profile: Option<FileDigest>,
-    /// Who provisions: `embedded`, `attach`, …
+    /// Who provisions: `containers`, `embedded`, `attach`.
     pub provisioner: String,
+    /// Why that one, in one line, where nobody named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioner_why: Option<String>,
     /// Nothing is touched; every step is simulated.
     pub dry_run: bool,
     /// Only a selection of the gates runs; such a run never signs anything off.
@@ -177,6 +180,9 @@ pub struct RunStarted {
     /// What readiness is judged by, where the run measures it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness: Option<Box<ReadinessPlan>>,
+    /// A gate that passed only after another attempt counts against the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fail_on_flaky: bool,
     /// A cutover is rehearsed when the gates have run; the run is worth nothing without.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rehearses: bool,
@@ -265,6 +271,9 @@ pub struct ServiceReady {
     /// Where it differs from what it stands for, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differs: Option<String>,
+    /// The image, where it runs in a container that this run started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
     /// What binds a measurement to this very cluster.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub identity: BTreeMap<String, String>,

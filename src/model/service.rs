@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 /// What speaks at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,6 +84,52 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// How a connection is protected with TLS. Files are PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Who vouches for the server; the system's authorities where it is absent.
+    pub ca: Option<PathBuf>,
+    /// The certificate by which we are known to the server, with `key`.
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+}
+
+/// How a Kafka client says who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sasl {
+    /// `PLAIN`.
+    Plain,
+    /// `SCRAM-SHA-256`.
+    ScramSha256,
+    /// `SCRAM-SHA-512`.
+    ScramSha512,
+}
+
+impl Sasl {
+    /// All mechanisms.
+    pub const ALL: [Sasl; 3] = [Sasl::Plain, Sasl::ScramSha256, Sasl::ScramSha512];
+
+    /// Its name in SASL, as Kafka has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Sasl::Plain => "PLAIN",
+            Sasl::ScramSha256 => "SCRAM-SHA-256",
+            Sasl::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// The image that a container was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// As it was asked for: `apache/kafka:4.1.0`.
+    pub name: String,
+    /// What it was: the digest in its registry (`apache/kafka@sha256:…`), or for an image that was only made here, its id
+    /// (`sha256:…`).
+    pub digest: String,
+}
+
 /// Where and how a service is reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
@@ -99,6 +146,13 @@ pub struct Endpoint {
     pub password: Option<Secret>,
     /// The database to use, where the kind has databases.
     pub database: Option<String>,
+    /// How the connection is protected; a plain one where it is absent. What speaks HTTP says so by `https` in its
+    /// address, and has this for its files.
+    pub tls: Option<Tls>,
+    /// How to log in, for Kafka.
+    pub sasl: Option<Sasl>,
+    /// The image, where it runs in a container that cutproof started.
+    pub image: Option<Image>,
     /// What runs there, as it says itself.
     pub product: Option<Product>,
     /// What binds a measurement to this very cluster: `cluster_id`, `run_id`, `system_identifier`, …
@@ -115,6 +169,9 @@ impl Endpoint {
             user: None,
             password: None,
             database: None,
+            tls: None,
+            sasl: None,
+            image: None,
             product: None,
             identity: BTreeMap::new(),
         }

@@ -86,6 +86,12 @@ pub(super) const SERVICE: &[Field] = &[
         "What cutproof starts in a rehearsal: \"pinned\", its own engine, or a server program on PATH or by path.",
     ),
     Field::optional(
+        "image",
+        Text,
+        "The image of its container, where containers are started: \"redis:7.2-alpine\"; the kind's own where it is \
+         absent. The variable CUTPROOF_IMAGE_NAME goes before it.",
+    ),
+    Field::optional(
         "start",
         Text,
         "In place of `from`, for the kinds prometheus and http: the command line that a rehearsal starts and that \

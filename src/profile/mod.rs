@@ -86,6 +86,8 @@ pub struct Service {
     pub password_env: Option<String>,
     /// The database to use.
     pub database: Option<String>,
+    /// The image of its container.
+    pub image: Option<String>,
     /// What the real environment runs: `redis:7.2-alpine`.
     pub stands_for: Option<String>,
     /// What a rehearsal starts.
@@ -106,6 +108,7 @@ impl Service {
             user: None,
             password_env: None,
             database: None,
+            image: None,
             stands_for: None,
             from: Engine::Pinned,
             needs: Vec::new(),

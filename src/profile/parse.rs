@@ -122,6 +122,7 @@ fn service(name: Placed<String>, table: &DeTable<'_>, span: &Span, report: &mut 
         user: text("user"),
         password_env: placed(table, "password_env"),
         database: text("database"),
+        image: text("image"),
         stands_for: text("stands_for"),
         from: engine(&args, table, &what, report),
         needs: placed_list(table, "needs"),

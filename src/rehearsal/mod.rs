@@ -46,6 +46,8 @@ pub struct Options {
     pub verb: &'static str,
     /// Who gives the services.
     pub provision: Provision,
+    /// Why this one, where nobody named it.
+    pub provisioner_why: Option<String>,
     /// The name of the provisioner in evidence, where it is another than `provision` says: engines that were started
     /// before and are attached to.
     pub started_by: Option<Provision>,
@@ -67,6 +69,8 @@ pub struct Options {
     pub allow_writes: bool,
     /// The bootstrap's recorded settings, where the run is one.
     pub bootstrap: Args,
+    /// A gate that passed only after another attempt counts against the run.
+    pub fail_on_flaky: bool,
     /// A cutover is rehearsed when the gates have run.
     pub rehearses: bool,
     /// The fault that is made in it on purpose.
@@ -200,9 +204,9 @@ impl Rehearsal {
         &self.record
     }
 
-    /// The process that serves this, where the run started it.
-    pub fn pid(&self, service: &str) -> Option<u32> {
-        self.environment.as_ref()?.pid(service)
+    /// What is measured; none in a dry run.
+    pub fn environment(&self) -> Option<&Arc<dyn Environment>> {
+        self.environment.as_ref()
     }
 
     /// What runs the gates.
@@ -293,6 +297,7 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         environment: plan.environment.clone(),
         profile: plan.file.clone(),
         provisioner: options.started_by.unwrap_or(options.provision).as_str().to_owned(),
+        provisioner_why: options.provisioner_why.clone(),
         dry_run: options.dry_run,
         partial: plan.partial(),
         selection: plan.selection.clone(),
@@ -308,6 +313,7 @@ fn started(plan: &Plan, options: &Options, run: &RunId, clock: Clock) -> RunStar
         switch: None,
         watch: options.watch.clone(),
         readiness: options.readiness.clone(),
+        fail_on_flaky: options.fail_on_flaky,
         rehearses: options.rehearses,
         fault: options.fault.clone(),
     }

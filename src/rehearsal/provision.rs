@@ -10,7 +10,8 @@ use crate::service::attach::Attached;
 use crate::service::embedded::{
     EngineKind, EngineRequest, EngineSource, Installed, Running, StartOptions, start,
 };
-use crate::service::{Environment, ServiceError};
+use crate::service::{Environment, ServiceError, Strike};
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -262,8 +263,16 @@ impl Environment for Embedded {
         }
     }
 
-    fn pid(&self, service: &str) -> Option<u32> {
-        self.pids().get(service).copied()
+    fn strike(&self, service: &str, strike: Strike) -> Result<(), ServiceError> {
+        let pids = self.pids();
+        let pid = pids.get(service).and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
+        let pid = pid.ok_or_else(|| ServiceError(format!("the process of `{service}` is not known")))?;
+        let signal = match strike {
+            Strike::Kill => Signal::KILL,
+            Strike::Freeze => Signal::STOP,
+            Strike::Thaw => Signal::CONT,
+        };
+        kill_process(pid, signal).map_err(|error| ServiceError(format!("`{service}`: {error}")))
     }
 
     fn stop(&self) {

@@ -246,6 +246,7 @@ impl Runner {
                     address: endpoint.address.clone(),
                     product: endpoint.product.clone(),
                     differs: crate::service::differs(endpoint.product.as_ref(), stands_for),
+                    image: endpoint.image.clone(),
                     identity: endpoint.identity.clone(),
                     took_ms,
                 }));

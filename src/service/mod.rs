@@ -19,13 +19,27 @@ pub trait Environment: Sync + Send {
     /// last lines of its log.
     fn wait(&self, service: &str, deadline: Instant) -> Result<Endpoint, ServiceError>;
 
-    /// The process that serves this, where this provisioner started it.
-    fn pid(&self, _service: &str) -> Option<u32> {
-        None
+    /// Does something to a service that this provisioner started.
+    ///
+    /// # Errors
+    /// It is none of those, or it can't be done.
+    fn strike(&self, service: &str, _strike: Strike) -> Result<(), ServiceError> {
+        Err(ServiceError(format!("`{service}` was not started by this run: nothing is done to it")))
     }
 
     /// Ends what this provisioner started; afterwards `wait` fails.
     fn stop(&self);
+}
+
+/// What a rehearsal does to a service on purpose, to see what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strike {
+    /// Ends it at once, as the kernel does where memory is short.
+    Kill,
+    /// Lets it stand still: connections stay open and nothing answers.
+    Freeze,
+    /// Lets it go on.
+    Thaw,
 }
 
 /// A service that could not be started or reached.

@@ -79,6 +79,7 @@ fn one(service: &ServiceDraft, what: &str, report: &mut Report<'_>) -> Option<Se
         user: service.user.clone(),
         password_env: service.password_env.as_ref().map(|variable| variable.value.clone()),
         database: service.database.clone(),
+        image: service.image.clone(),
         stands_for: service.stands_for.clone(),
         from: service.from.clone(),
         needs: service.needs.iter().map(|need| need.value.clone()).collect(),
