@@ -493,7 +493,7 @@ fn what_is_not_toml_is_told_with_its_place() {
     gates/x.toml:17:11: `redis` stands here for the second time
         [services.redis]
                   ^^^^^
-    gates/x.toml:18:1: unknown key `slow` in service `redis`; expected one of `kind`, `endpoint`, `user`, `password_env`, `database`, `stands_for`, `from`, `start`, `needs`
+    gates/x.toml:18:1: unknown key `slow` in service `redis`; expected one of `kind`, `endpoint`, `user`, `password_env`, `database`, `stands_for`, `from`, `image`, `start`, `needs`
         slow …
         ^^^^
     gates/x.toml:25:42: `expect` of gate `redis-ping`: unknown threshold `slow`; there is none
