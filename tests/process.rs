@@ -143,7 +143,8 @@ fn work(role: &str, worker: &Worker) -> std::io::Result<u8> {
         }
         "owe" | "settle" => {
             let file = folder.join("owed").into_os_string();
-            let [shell, option, script, text] = ["sh", "-c", "echo \"$1\" >> \"$0\"", "paid, with \n"].map(Into::into);
+            let [shell, option, script, text] =
+                ["sh", "-c", "echo \"$1\" >> \"$0\"", "paid, with \n"].map(Into::into);
             let owed = [shell, option, script, file, text];
             worker.owe(&owed)?;
             Command::shell(&line, LONG).run(worker, &cancel);
