@@ -4,24 +4,53 @@
 use super::{Refusal, tell};
 use crate::exit;
 use crate::service::containers::{self, Daemon};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// How long the daemon has to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// How long the run's process may take to be gone: what still has a process is nobody's to remove.
+const GONE: Duration = Duration::from_secs(10);
+
+/// Between two sweeps: what the run had asked for last may be made only after it is gone.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How often it is swept at most; two sweeps that find nothing are enough.
+const SWEEPS: usize = 6;
+
 /// The flags of `containers-sweep`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The run that is over
-    run: String,
+    /// The process that started containers
+    process: u32,
 }
 
-/// Removes them, and names what was left.
+/// Removes what processes that are gone have left, and names it.
 pub fn run(arguments: &Arguments) -> super::Result {
     let daemon = Daemon::find(ANSWER).map_err(Refusal::of)?;
-    let removed = containers::sweep(&daemon).map_err(Refusal::of)?;
-    if !removed.is_empty() {
-        tell(&format!("removed what run {} had left: {}\n", arguments.run, removed.join(", ")));
+    await_end(arguments.process);
+    let mut quiet = 0;
+    for _ in 0..SWEEPS {
+        let removed = containers::sweep(&daemon).map_err(Refusal::of)?;
+        if removed.is_empty() {
+            quiet += 1;
+        } else {
+            tell(&format!("removed what was left of containers: {}\n", removed.join(", ")));
+        }
+        if quiet == 2 {
+            break;
+        }
+        std::thread::sleep(AGAIN);
     }
     Ok(exit::OK)
+}
+
+/// Waits until a process is gone. One that was given its number since is none of ours, and waited for in vain.
+fn await_end(process: u32) {
+    let begun = Instant::now();
+    let there = Path::new("/proc").join(process.to_string());
+    while there.exists() && begun.elapsed() < GONE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -220,6 +220,7 @@ impl Rehearsal {
         }
         if let Some(environment) = &self.environment {
             environment.stop();
+            environment.notes().into_iter().for_each(|text| self.record.event(Event::Warning { text }));
         }
         let (verdict, counts) = self.runner.tally();
         self.record.end(verdict.max(self.watched.unwrap_or(Verdict::Passed)), counts);

@@ -30,6 +30,11 @@ pub trait Environment: Sync + Send {
 
     /// Ends what this provisioner started; afterwards `wait` fails.
     fn stop(&self);
+
+    /// What is worth telling a person, also of the end: an engine that was started again, a container that is left.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What a rehearsal does to a service on purpose, to see what follows.

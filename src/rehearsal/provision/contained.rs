@@ -21,7 +21,7 @@ pub const LIMIT: Duration = Duration::from_secs(900);
 /// How long it may take when its image is there.
 const START: Duration = Duration::from_secs(90);
 
-/// The hidden verb that removes the containers of a run whose processes are gone.
+/// The hidden verb that removes the containers of runs whose processes are gone.
 pub const SWEEP: &str = "containers-sweep";
 
 /// Containers, and what runs already.
@@ -33,6 +33,7 @@ pub(super) struct Contained {
     worker: Worker,
     /// The command that removes them where this process can't; none where they are to stay.
     owed: Option<Vec<OsString>>,
+    notes: Option<String>,
 }
 
 /// Starts containers for all services that have an image, and returns at once.
@@ -44,7 +45,9 @@ pub(super) fn start(
 ) -> Result<Contained, String> {
     let requests = requests(start.services)?;
     let known = endpoints(start.services, start.given)?;
-    let owed = if reuse { None } else { Some(sweeping(start.run)?) };
+    let owed = if reuse { None } else { Some(sweeping()?) };
+    // What runs whose processes were all killed have left.
+    let swept = containers::sweep(daemon).err();
     if let Some(owed) = &owed {
         let told = start.worker.owe(owed);
         told.map_err(|error| {
@@ -64,7 +67,8 @@ pub(super) fn start(
     let own = own.map(|service| (service.name.clone(), service.database.clone())).collect();
     let containers = containers::start(daemon, &requests, options).map_err(|error| error.0)?;
     let beside = attached(known, Provision::Attach.as_str(), start.cancel);
-    Ok(Contained { containers, own, beside, worker: start.worker, owed })
+    let notes = swept.map(|error| format!("what earlier runs have left was not removed: {error}"));
+    Ok(Contained { containers, own, beside, worker: start.worker, owed, notes })
 }
 
 fn requests(services: &[Service]) -> Result<Vec<ContainerRequest>, String> {
@@ -87,10 +91,10 @@ fn requests(services: &[Service]) -> Result<Vec<ContainerRequest>, String> {
     Ok(requests)
 }
 
-fn sweeping(run: &str) -> Result<Vec<OsString>, String> {
+fn sweeping() -> Result<Vec<OsString>, String> {
     let exe = std::env::current_exe();
     let exe = exe.map_err(|error| format!("expected to find the program that is running: {error}"))?;
-    Ok(vec![exe.into_os_string(), SWEEP.into(), run.into()])
+    Ok(vec![exe.into_os_string(), SWEEP.into(), std::process::id().to_string().into()])
 }
 
 impl Environment for Contained {
@@ -113,10 +117,16 @@ impl Environment for Contained {
     }
 
     fn stop(&self) {
+        let before = self.containers.notes().len();
         self.containers.stop();
-        if let Some(owed) = self.owed.as_ref() {
+        // What was noted now may be a container that is left: then it is owed still.
+        if let Some(owed) = self.owed.as_ref().filter(|_| self.containers.notes().len() == before) {
             // What can't be settled is done once more, and finds nothing to do.
             self.worker.settle(owed).ok();
         }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.iter().cloned().chain(self.containers.notes()).collect()
     }
 }

@@ -151,6 +151,10 @@ impl Environment for Local {
         self.beside.stop();
         self.running.stop();
     }
+
+    fn notes(&self) -> Vec<String> {
+        [self.beside.notes(), self.running.notes()].concat()
+    }
 }
 
 impl Drop for Local {
