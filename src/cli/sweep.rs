@@ -4,7 +4,6 @@
 use super::{Refusal, tell};
 use crate::exit;
 use crate::service::containers::{self, Daemon};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long the daemon has to answer.
@@ -46,11 +45,16 @@ pub fn run(arguments: &Arguments) -> super::Result {
     Ok(exit::OK)
 }
 
-/// Waits until a process is gone. One that was given its number since is none of ours, and waited for in vain.
+/// Waits until a process is gone, or only its remains that nobody has asked for. One that was given its number since is
+/// none of ours, and waited for in vain.
 fn await_end(process: u32) {
     let begun = Instant::now();
-    let there = Path::new("/proc").join(process.to_string());
-    while there.exists() && begun.elapsed() < GONE {
+    let there = || {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    };
+    while there() && begun.elapsed() < GONE {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
