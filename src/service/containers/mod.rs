@@ -4,9 +4,19 @@
 //! It knows neither profiles nor gates; the caller says which services it wants under which names. The asynchronous
 //! runtime that Docker's client needs is started with the first [`Daemon`], and by nothing else.
 
+mod board;
+mod container;
 mod daemon;
+mod fault;
+mod ground;
 mod image;
+mod labels;
+mod launch;
+mod ready;
+mod recipe;
 mod request;
+mod runtime;
+mod socket;
 mod start;
 mod sweep;
 
