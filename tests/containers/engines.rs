@@ -1,7 +1,7 @@
 //! Containers that stay up: `engines up`, `--keep` and `--reuse`.
 
 use crate::common::{Desk, argument, ended, env, expect_soon, signal};
-use crate::support::{SINGLE_HOST, desk, docker, expect_removed};
+use crate::support::{SINGLE_HOST, desk, desk_of, docker, expect_removed};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,7 +36,10 @@ fn containers_that_are_left_up_can_be_measured_and_ended() {
     let variables = up(&desk, &name);
     let run = run_of(&name);
     let status = desk.run(&["engines", "status"]).with_code(0).stdout;
-    assert!(status.contains(&format!("{name}: up (containers)")) && status.contains("cutproof/kafka:local"), "{status}");
+    assert!(
+        status.contains(&format!("{name}: up (containers)")) && status.contains("cutproof/kafka:local"),
+        "{status}"
+    );
     // What one container is told of another is where that one sees it.
     let evidence = desk.evidence();
     let mut command = desk.cutproof(&["gates", "run", "--allow-writes", "--profile", SINGLE_HOST]);
@@ -77,8 +80,8 @@ fn a_run_that_keeps_its_containers_is_of_containers_and_they_can_be_ended() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn containers_that_are_reused_are_the_same_ones() {
-    let mut desk = desk();
-    // A database of this test's own, so that nobody else's containers answer to the same requests.
+    let mut desk = desk_of(&["redis"]);
+    // A service of this test's own, so that nobody else's containers answer to the same requests.
     let name = format!("reuse-{}", std::process::id());
     let text = format!(
         "environment = \"reuse\"\n[services.{name}]\nkind = \"redis\"\n[[gate]]\nid = \"ping\"\nphase = \"infra\"\n\
@@ -95,8 +98,17 @@ fn containers_that_are_reused_are_the_same_ones() {
     let second = desk.measure(&words).with_code(0);
     assert!(!first.is_empty());
     assert_eq!(there(), first);
-    assert!(second.ended.stderr.contains("containers of an earlier run are used again"), "{}", second.ended.stderr);
-    let network = docker(&["inspect", "--format", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}", &first]);
+    assert!(
+        second.ended.stderr.contains("containers of an earlier run are used again"),
+        "{}",
+        second.ended.stderr
+    );
+    let network = docker(&[
+        "inspect",
+        "--format",
+        "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}",
+        &first,
+    ]);
     docker(&["rm", "--force", &first]);
     docker(&["network", "rm", network.trim()]);
 }

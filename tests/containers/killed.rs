@@ -1,7 +1,7 @@
 //! SIGKILL to each of a run's two processes, and to both: Docker has nothing of the run afterwards.
 
 use crate::common::{expect_soon, signal};
-use crate::support::{Late, desk, expect_removed, of_run};
+use crate::support::{Late, desk_of, expect_removed, of_run};
 use rustix::process::Signal;
 
 /// The process that does the work, which is the first child of the holder.
@@ -14,7 +14,7 @@ fn worker_of(holder: i32) -> i32 {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn no_container_is_left_when_the_worker_is_killed() {
-    let desk = desk();
+    let desk = desk_of(&["redis"]);
     let late = Late::start(&desk);
     let run = late.run();
     assert!(!of_run(&run).is_empty());
@@ -27,7 +27,7 @@ fn no_container_is_left_when_the_worker_is_killed() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn no_container_is_left_when_the_holder_is_killed() {
-    let desk = desk();
+    let desk = desk_of(&["redis"]);
     let late = Late::start(&desk);
     let run = late.run();
     late.going.signal(Signal::KILL);
@@ -38,7 +38,7 @@ fn no_container_is_left_when_the_holder_is_killed() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn no_container_is_left_when_the_run_is_killed_while_it_starts_them() {
-    let desk = desk();
+    let desk = desk_of(&["redis"]);
     let late = Late::begin(&desk);
     let run = || crate::common::run_folder(&desk.path("evidence-0")).map(|_| late.run());
     expect_soon("the first thing is made", || run().is_some_and(|run| !of_run(&run).is_empty()));
@@ -51,7 +51,7 @@ fn no_container_is_left_when_the_run_is_killed_while_it_starts_them() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn what_is_left_when_both_are_killed_is_removed_by_the_next_run() {
-    let desk = desk();
+    let desk = desk_of(&["redis"]);
     let late = Late::start(&desk);
     let (run, holder) = (late.run(), late.going.pid());
     let worker = worker_of(holder);

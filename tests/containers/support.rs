@@ -15,9 +15,14 @@ const REMOVED: Duration = Duration::from_secs(30);
 
 /// A desk whose runs use the images of this machine.
 pub fn desk() -> Desk {
+    desk_of(&SERVICES)
+}
+
+/// The same where only these services are started.
+pub fn desk_of(services: &[&str]) -> Desk {
     let there = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
     let mut desk = Desk::new();
-    for service in SERVICES {
+    for service in services {
         let variable = format!("CUTPROOF_IMAGE_{}", service.to_uppercase());
         let image = std::env::var(&variable).unwrap_or_else(|_| format!("cutproof/{service}:local"));
         let known = there.lines().any(|line| line == image);
@@ -139,7 +144,7 @@ impl<'a> Late<'a> {
 
 /// A run on one Kafka, which takes its time, that has begun.
 pub fn slow(desk: &Desk) -> (String, [&'static str; 3]) {
-    (late(desk, "kafka", "kafka", "kafka_metadata"), ["rehearse", "--provision", "containers"])
+    (late(desk, "kafka", "kafka", "health"), ["rehearse", "--provision", "containers"])
 }
 
 /// Runs a verb of the binary with these variables.

@@ -65,7 +65,10 @@ fn a_container_that_is_killed_in_the_cutover_ends_it_as_it_deserves() {
     let desk = desk();
     let run = rehearse(&desk, &["--fault", "redis-kill"]).with_code(0);
     expect_removed(id(&run));
-    assert_eq!(env(&run.read("ctp_rollback_result.env"))["ROLLBACK_FAILED_STEP"], "restore_redis_bridge_compat");
+    assert_eq!(
+        env(&run.read("ctp_rollback_result.env"))["ROLLBACK_FAILED_STEP"],
+        "restore_redis_bridge_compat"
+    );
 }
 
 #[test]
@@ -75,7 +78,11 @@ fn a_container_that_is_frozen_in_the_watch_ends_it_as_it_deserves() {
         let desk = desk();
         let run = rehearse(&desk, &["--fault", fault]).with_code(0);
         expect_removed(id(&run));
-        assert_eq!(env(&run.read("ctp_cutover_result.env"))["CUTOVER_FAILED_STEP"], "post_switch_watch", "{fault}");
+        assert_eq!(
+            env(&run.read("ctp_cutover_result.env"))["CUTOVER_FAILED_STEP"],
+            "post_switch_watch",
+            "{fault}"
+        );
     }
 }
 
