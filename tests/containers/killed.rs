@@ -55,6 +55,7 @@ fn what_is_left_when_both_are_killed_is_removed_by_the_next_run() {
     let late = Late::start(&desk);
     let (run, holder) = (late.run(), late.going.pid());
     let worker = worker_of(holder);
+    assert!(!of_run(&run).is_empty());
     // The holder stands still, so that it can't do anything about the worker's end.
     signal(holder, Signal::STOP);
     signal(worker, Signal::KILL);
@@ -62,7 +63,6 @@ fn what_is_left_when_both_are_killed_is_removed_by_the_next_run() {
     late.going.end();
     // The gate's own command.
     desk.write("go", "");
-    assert!(!of_run(&run).is_empty(), "nobody was there to remove them");
     std::fs::remove_file(desk.path("waits")).expect("the first run wrote it");
     let next = Late::start(&desk).end().with_code(0);
     assert_eq!(of_run(&run), [""; 0]);

@@ -24,12 +24,18 @@ pub fn desk_of(services: &[&str]) -> Desk {
     let mut desk = Desk::new();
     for service in services {
         let variable = format!("CUTPROOF_IMAGE_{}", service.to_uppercase());
-        let image = std::env::var(&variable).unwrap_or_else(|_| format!("cutproof/{service}:local"));
+        let image = std::env::var(&variable).unwrap_or_else(|_| local(service));
         let known = there.lines().any(|line| line == image);
         assert!(known, "no image {image}: build it with ci/images/build, or name another in {variable}");
         desk.set(&variable, &image);
     }
     desk
+}
+
+/// The image of a service that `ci/images/build` makes.
+fn local(service: &str) -> String {
+    let name = if service == "clickhouse" { "clickhouse-server" } else { service };
+    format!("cutproof/{name}:local")
 }
 
 /// What `docker` prints.
