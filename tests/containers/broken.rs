@@ -3,7 +3,7 @@
 use crate::common::{argument, expect_soon, run_folder};
 use crate::proxy::Proxy;
 use crate::support::{
-    Late, SINGLE_HOST, container, desk, desk_of, docker, expect_removed, of_run, slow, with,
+    Late, container, desk, desk_of, docker, expect_removed, of_run, single_host, slow, whole, with,
 };
 
 #[test]
@@ -25,9 +25,10 @@ fn a_container_that_is_killed_or_paused_turns_a_gate_red_and_the_run_ends() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn a_network_that_is_cut_turns_gates_red_and_the_run_ends() {
-    let desk = desk();
+    let (_whole, desk) = (whole(), desk());
+    let profile = single_host(&desk);
     let (evidence, flag) = (desk.evidence(), argument(&desk.path("evidence-0")));
-    let words = ["rehearse", "--provision", "containers", "--gates-only", "--profile", SINGLE_HOST];
+    let words = ["rehearse", "--provision", "containers", "--gates-only", "--profile", &profile];
     let going = desk.start(&[&words[..], &["--evidence-dir", &flag]].concat());
     let up = |service: &str| {
         desk.read("err").lines().any(|line| line.starts_with(&format!("  up       {service} ")))

@@ -1,7 +1,7 @@
 //! Containers that stay up: `engines up`, `--keep` and `--reuse`.
 
 use crate::common::{Desk, argument, ended, env, expect_soon, signal};
-use crate::support::{SINGLE_HOST, desk, desk_of, docker, expect_removed};
+use crate::support::{desk, desk_of, docker, expect_removed, single_host, whole};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,14 +24,15 @@ fn run_of(name: &str) -> String {
 }
 
 fn up(desk: &Desk, name: &str) -> BTreeMap<String, String> {
-    let words = ["engines", "up", "--provision", "containers", "--name", name, "--profile", SINGLE_HOST];
+    let profile = single_host(desk);
+    let words = ["engines", "up", "--provision", "containers", "--name", name, "--profile", &profile];
     env(&desk.run(&words).with_code(0).stdout)
 }
 
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn containers_that_are_left_up_can_be_measured_and_ended() {
-    let desk = desk();
+    let (_whole, desk) = (whole(), desk());
     let name = format!("up-{}", std::process::id());
     let variables = up(&desk, &name);
     let run = run_of(&name);
@@ -42,7 +43,7 @@ fn containers_that_are_left_up_can_be_measured_and_ended() {
     );
     // What one container is told of another is where that one sees it.
     let evidence = desk.evidence();
-    let mut command = desk.cutproof(&["gates", "run", "--allow-writes", "--profile", SINGLE_HOST]);
+    let mut command = desk.cutproof(&["gates", "run", "--allow-writes", "--profile", &single_host(&desk)]);
     let only = "kafka-topic-init,clickhouse-schema-init,debezium-connector-init";
     command.args(["--only", only, "--evidence-dir", &argument(&evidence)]).envs(&variables);
     ended(command).with_code(0);
@@ -54,7 +55,7 @@ fn containers_that_are_left_up_can_be_measured_and_ended() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn containers_that_are_left_up_are_gone_with_their_holder() {
-    let desk = desk();
+    let (_whole, desk) = (whole(), desk());
     let name = format!("held-{}", std::process::id());
     up(&desk, &name);
     let run = run_of(&name);
@@ -66,8 +67,9 @@ fn containers_that_are_left_up_are_gone_with_their_holder() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn a_run_that_keeps_its_containers_is_of_containers_and_they_can_be_ended() {
-    let desk = desk();
-    let kept = desk.measure(&["rehearse", "--keep", "--provision", "containers", "--profile", SINGLE_HOST]);
+    let (_whole, desk) = (whole(), desk());
+    let kept =
+        desk.measure(&["rehearse", "--keep", "--provision", "containers", "--profile", &single_host(&desk)]);
     let kept = kept.with_code(0);
     assert_eq!(kept.summary["provisioner"], "containers");
     let told = kept.ended.stderr.lines().find_map(|line| line.split("engines down --name ").nth(1));

@@ -1,7 +1,7 @@
 //! Whole rehearsals: as on local processes, and with the cutover and its faults.
 
 use crate::common::{Desk, Run, argument, env};
-use crate::support::{SERVICES, SINGLE_HOST, desk, expect_removed};
+use crate::support::{SERVICES, desk, expect_removed, single_host, whole};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -16,9 +16,10 @@ fn id(run: &Run) -> &str {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn gates_cannot_tell_containers_from_local_processes() {
-    let desk = desk();
+    let (_whole, desk) = (whole(), desk());
+    let profile = single_host(&desk);
     let rehearse = |provision: &str| {
-        desk.measure(&["rehearse", "--profile", SINGLE_HOST, "--gates-only", "--provision", provision])
+        desk.measure(&["rehearse", "--profile", &profile, "--gates-only", "--provision", provision])
     };
     let contained = rehearse("containers").with_code(0);
     expect_removed(id(&contained));
@@ -48,7 +49,7 @@ fn digests(manifest: &Value) -> BTreeMap<String, String> {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn a_whole_rehearsal_with_its_cutover_is_green_on_containers() {
-    let desk = desk();
+    let (_whole, desk) = (whole(), desk());
     let run = rehearse(&desk, &[]).with_code(0);
     expect_removed(id(&run));
     desk.expect_nothing_left();
@@ -62,7 +63,7 @@ fn a_whole_rehearsal_with_its_cutover_is_green_on_containers() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn a_container_that_is_killed_in_the_cutover_ends_it_as_it_deserves() {
-    let desk = desk();
+    let (_whole, desk) = (whole(), desk());
     let run = rehearse(&desk, &["--fault", "redis-kill"]).with_code(0);
     expect_removed(id(&run));
     assert_eq!(
@@ -75,7 +76,7 @@ fn a_container_that_is_killed_in_the_cutover_ends_it_as_it_deserves() {
 #[ignore = "needs Docker and the images of ci/images"]
 fn a_container_that_is_frozen_in_the_watch_ends_it_as_it_deserves() {
     for fault in ["kafka-stop", "clickhouse-pause"] {
-        let desk = desk();
+        let (_whole, desk) = (whole(), desk());
         let run = rehearse(&desk, &["--fault", fault]).with_code(0);
         expect_removed(id(&run));
         assert_eq!(
@@ -89,13 +90,14 @@ fn a_container_that_is_frozen_in_the_watch_ends_it_as_it_deserves() {
 #[test]
 #[ignore = "needs Docker and the images of ci/images"]
 fn a_connector_that_fails_in_the_watch_ends_it_as_it_deserves() {
-    let desk = desk();
+    let (_whole, desk) = (whole(), desk());
     let run = rehearse(&desk, &["--fault", "connector-fail"]).with_code(0);
     expect_removed(id(&run));
     assert_eq!(env(&run.read("ctp_cutover_result.env"))["CUTOVER_FAILED_STEP"], "post_switch_watch");
 }
 
 fn rehearse(desk: &Desk, flags: &[&str]) -> Run {
-    let words = ["rehearse", "--profile", SINGLE_HOST, "--provision", "containers", "--watch", "10s"];
+    let profile = single_host(desk);
+    let words = ["rehearse", "--profile", &profile, "--provision", "containers", "--watch", "10s"];
     desk.measure(&[&words, flags].concat())
 }

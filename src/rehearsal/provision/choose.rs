@@ -65,7 +65,7 @@ fn choose_of<H: Host>(
         }
         Provision::Auto => Ok(match fit(services).and_then(|images| have(&images, find, GLANCE)) {
             Ok(daemon) => {
-                let why = format!("{daemon} answers, and every image is there or can be pulled");
+                let why = format!("the images can be had from {daemon}");
                 Choice { provision: Provision::Containers, why: Some(why) }
             }
             Err(lacking) => {
