@@ -219,6 +219,8 @@ fn clickhouse_front(arguments: ClickhouseFront) -> Result {
         listen: arguments.listen,
         config_file: arguments.config_file,
         ready_file: None,
+        user: clickhouse_front::User::default(),
+        database: None,
     };
     clickhouse_front::run(options).map_err(Refusal::of)?;
     Ok(exit::OK)
