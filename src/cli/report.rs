@@ -7,7 +7,10 @@ use crate::model::Stamp;
 use crate::policy::Policy;
 use crate::report;
 use crate::verify::bundle::{self, Bundle};
+use crate::verify::decision::Judgement;
 use crate::verify::signoff::refused_by;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The flags of `report`.
@@ -31,6 +34,10 @@ pub struct Arguments {
     /// Where the Markdown goes; without any output it goes to stdout
     #[arg(long, value_name = "FILE")]
     output_md: Option<PathBuf>,
+    /// In a step of GitHub Actions: annotations on the profile's lines to stdout, the Markdown to the step's summary, and
+    /// the step's outputs `verdict` and `decision`
+    #[arg(long)]
+    github: bool,
 }
 
 /// Judges the runs, and writes the pages. The exit code is that of the judgement, so that no pipeline takes a page
@@ -55,11 +62,44 @@ pub fn run(arguments: Arguments) -> super::Result {
     }
     match &arguments.output_md {
         Some(output) => write(output, &report::markdown(&judgement, &bundles))?,
-        None if arguments.output_html.is_none() => print(&report::markdown(&judgement, &bundles))?,
+        None if arguments.output_html.is_none() && !arguments.github => {
+            print(&report::markdown(&judgement, &bundles))?;
+        }
         None => {}
+    }
+    if arguments.github {
+        step(&judgement, &bundles)?;
     }
     tell(&format!("{}: {} by {}\n", judgement.decision, judgement.environment, judgement.policy.path));
     Ok(super::verify::code(refused_by(&judgement)))
+}
+
+/// The variables by which GitHub names the files of a step.
+const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+const OUTPUT: &str = "GITHUB_OUTPUT";
+
+/// What a step of GitHub Actions shows: first what is annotated, since that needs no file.
+fn step(judgement: &Judgement, bundles: &[&Bundle]) -> super::Result<()> {
+    print(&report::annotations(judgement, bundles))?;
+    append(SUMMARY, |room| report::within(&report::markdown(judgement, bundles), room).into_owned())?;
+    let verdict = report::told(judgement).map_or("none", |run| &run.outcome);
+    append(OUTPUT, |_| format!("verdict={verdict}\ndecision={}\n", judgement.decision))
+}
+
+/// Adds to a file of the step, in which other commands may have written before: `text` is given how much room there
+/// still is in a summary. Outside of a step there is no such file, and nothing is lost.
+fn append(variable: &str, text: impl FnOnce(usize) -> String) -> super::Result<()> {
+    let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) else {
+        tell(&format!("note: {variable} is not set: this is no step of GitHub Actions\n"));
+        return Ok(());
+    };
+    let failed = |error: std::io::Error| {
+        Refusal(format!("expected to write to {variable}, which is {}: {error}", path.display()))
+    };
+    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    let taken = usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(usize::MAX);
+    let text = text(report::SUMMARY.saturating_sub(taken));
+    file.write_all(text.as_bytes()).map_err(failed)
 }
 
 fn write(output: &Path, text: &str) -> super::Result<()> {
