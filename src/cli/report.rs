@@ -9,6 +9,7 @@ use crate::report;
 use crate::verify::bundle::{self, Bundle};
 use crate::verify::decision::Judgement;
 use crate::verify::signoff::refused_by;
+use crate::verify::{Severity, signatures};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// Where the Markdown goes; without any output it goes to stdout
     #[arg(long, value_name = "FILE")]
     output_md: Option<PathBuf>,
+    /// Where the in-toto test result of the one run goes, unsigned: what a pipeline attests that signs by itself
+    #[arg(long, value_name = "FILE")]
+    output_predicate: Option<PathBuf>,
     /// In a step of GitHub Actions: annotations on the profile's lines to stdout, the Markdown to the step's summary, and
     /// the step's outputs `verdict` and `decision`
     #[arg(long)]
@@ -47,12 +51,11 @@ pub fn run(arguments: Arguments) -> super::Result {
         Some(named) => signoff::policy(named, arguments.policy_key.as_deref())?,
         None => Policy::built_in(),
     };
-    let outputs = [&arguments.output_html, &arguments.output_md];
-    outputs.into_iter().flatten().try_for_each(|output| outside_of_runs(output, &arguments.runs))?;
-    if outputs[0].is_some() && outputs[0] == outputs[1] {
-        return Err(Refusal(
-            "expected two files, seen the same for --output-html and --output-md".to_owned(),
-        ));
+    let outputs = [&arguments.output_html, &arguments.output_md, &arguments.output_predicate];
+    let outputs: Vec<_> = outputs.into_iter().flatten().collect();
+    outputs.iter().try_for_each(|output| outside_of_runs(output, &arguments.runs))?;
+    if (1..outputs.len()).any(|place| outputs[..place].contains(&outputs[place])) {
+        return Err(Refusal("expected a file for each output, and two are the same".to_owned()));
     }
     let bundles: Vec<_> = arguments.runs.iter().map(|folder| bundle::open(folder)).collect();
     let judgement = signoff::judged(&bundles, &policy, arguments.at.unwrap_or_else(Stamp::now))?;
@@ -62,16 +65,37 @@ pub fn run(arguments: Arguments) -> super::Result {
     }
     match &arguments.output_md {
         Some(output) => write(output, &report::markdown(&judgement, &bundles))?,
-        None if arguments.output_html.is_none() && !arguments.github => {
+        None if outputs.is_empty() && !arguments.github => {
             print(&report::markdown(&judgement, &bundles))?;
         }
         None => {}
+    }
+    if let Some(output) = &arguments.output_predicate {
+        write(output, &predicate(&bundles)?)?;
     }
     if arguments.github {
         step(&judgement, &bundles)?;
     }
     tell(&format!("{}: {} by {}\n", judgement.decision, judgement.environment, judgement.policy.path));
     Ok(super::verify::code(refused_by(&judgement)))
+}
+
+/// What `sign` would sign of the run, without the signature.
+fn predicate(bundles: &[&Bundle]) -> super::Result<String> {
+    let &[bundle] = bundles else {
+        let count = bundles.len();
+        return Err(Refusal(format!("--output-predicate is of one run: expected one folder, and saw {count}")));
+    };
+    let shown = bundle.folder.display();
+    if let Some(finding) = bundle.findings.iter().find(|finding| finding.severity == Severity::Error) {
+        let line = report::verification::line(finding);
+        return Err(Refusal(format!("{shown} is not attested, since it is not as a run leaves it: {line}")));
+    }
+    let failed = |error: &dyn std::fmt::Display| Refusal(format!("{shown}: {error}"));
+    let statement = signatures::of_run(bundle, super::sign::RUNNER).map_err(|error| failed(&error))?;
+    let payload = statement.to_payload().map_err(|error| failed(&error))?;
+    let mut payload: serde_json::Value = serde_json::from_slice(&payload).map_err(|error| failed(&error))?;
+    Ok(format!("{:#}\n", payload["predicate"].take()))
 }
 
 /// The variables by which GitHub names the files of a step.
