@@ -4,7 +4,6 @@
 #
 #   CUTPROOF               the cutproof that the cutover's job used
 #   CUTPROOF_EVIDENCE_DIR  the folder of that one cutover's evidence, on the machine where it ran
-#   CUTPROOF_RUN           where it is set, the folder of the run is written to this file
 set -uo pipefail
 shopt -s nullglob
 evidence=${CUTPROOF_EVIDENCE_DIR:?}
@@ -26,7 +25,6 @@ fi
 [ ${#journals[@]} -eq 1 ] || stop "expected the evidence of one cutover in $evidence, and there are ${#journals[@]} runs; \
 choose one: cutproof cutover --resume RUN --rollback --evidence-dir $evidence"
 run=${journals[0]%/journal.jsonl}
-if [ -n "${CUTPROOF_RUN:-}" ]; then echo "$run" >"$CUTPROOF_RUN"; fi
 
 # A run that is rolling back by itself is let do so: two would be in each other's way. Its exit code is judged below.
 "$CUTPROOF" status "$run" --follow
