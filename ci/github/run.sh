@@ -84,6 +84,7 @@ fi
 # Where there is no run there is nothing that a report could tell: what was said on stderr is.
 if [ -z "$run" ] && [ "$code" -ne 0 ]; then
     told=$(sed -n '/^error:/,$p' "$said" | head -c 3000)
+    told=${told#error: }
     told=${told:-cutproof ended with exit code $code}
     told=${told//'%'/%25}
     told=${told//$'\r'/%0D}
