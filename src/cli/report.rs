@@ -7,7 +7,11 @@ use crate::model::Stamp;
 use crate::policy::Policy;
 use crate::report;
 use crate::verify::bundle::{self, Bundle};
+use crate::verify::decision::Judgement;
 use crate::verify::signoff::refused_by;
+use crate::verify::{Severity, signatures};
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The flags of `report`.
@@ -31,6 +35,13 @@ pub struct Arguments {
     /// Where the Markdown goes; without any output it goes to stdout
     #[arg(long, value_name = "FILE")]
     output_md: Option<PathBuf>,
+    /// Where the in-toto test result of the one run goes, unsigned: what a pipeline attests that signs by itself
+    #[arg(long, value_name = "FILE")]
+    output_predicate: Option<PathBuf>,
+    /// In a step of GitHub Actions: annotations on the profile's lines to stdout, the Markdown to the step's summary, and
+    /// the step's outputs `verdict` and `decision`
+    #[arg(long)]
+    github: bool,
 }
 
 /// Judges the runs, and writes the pages. The exit code is that of the judgement, so that no pipeline takes a page
@@ -40,12 +51,11 @@ pub fn run(arguments: Arguments) -> super::Result {
         Some(named) => signoff::policy(named, arguments.policy_key.as_deref())?,
         None => Policy::built_in(),
     };
-    let outputs = [&arguments.output_html, &arguments.output_md];
-    outputs.into_iter().flatten().try_for_each(|output| outside_of_runs(output, &arguments.runs))?;
-    if outputs[0].is_some() && outputs[0] == outputs[1] {
-        return Err(Refusal(
-            "expected two files, seen the same for --output-html and --output-md".to_owned(),
-        ));
+    let outputs = [&arguments.output_html, &arguments.output_md, &arguments.output_predicate];
+    let outputs: Vec<_> = outputs.into_iter().flatten().collect();
+    outputs.iter().try_for_each(|output| outside_of_runs(output, &arguments.runs))?;
+    if (1..outputs.len()).any(|place| outputs[..place].contains(&outputs[place])) {
+        return Err(Refusal("expected a file for each output, and two are the same".to_owned()));
     }
     let bundles: Vec<_> = arguments.runs.iter().map(|folder| bundle::open(folder)).collect();
     let judgement = signoff::judged(&bundles, &policy, arguments.at.unwrap_or_else(Stamp::now))?;
@@ -55,11 +65,65 @@ pub fn run(arguments: Arguments) -> super::Result {
     }
     match &arguments.output_md {
         Some(output) => write(output, &report::markdown(&judgement, &bundles))?,
-        None if arguments.output_html.is_none() => print(&report::markdown(&judgement, &bundles))?,
+        None if outputs.is_empty() && !arguments.github => {
+            print(&report::markdown(&judgement, &bundles))?;
+        }
         None => {}
+    }
+    if let Some(output) = &arguments.output_predicate {
+        write(output, &predicate(&bundles)?)?;
+    }
+    if arguments.github {
+        step(&judgement, &bundles)?;
     }
     tell(&format!("{}: {} by {}\n", judgement.decision, judgement.environment, judgement.policy.path));
     Ok(super::verify::code(refused_by(&judgement)))
+}
+
+/// What `sign` would sign of the run, without the signature.
+fn predicate(bundles: &[&Bundle]) -> super::Result<String> {
+    let &[bundle] = bundles else {
+        let count = bundles.len();
+        return Err(Refusal(format!("--output-predicate is of one run: expected one folder, and saw {count}")));
+    };
+    let shown = bundle.folder.display();
+    if let Some(finding) = bundle.findings.iter().find(|finding| finding.severity == Severity::Error) {
+        let line = report::verification::line(finding);
+        return Err(Refusal(format!("{shown} is not attested, since it is not as a run leaves it: {line}")));
+    }
+    let failed = |error: &dyn std::fmt::Display| Refusal(format!("{shown}: {error}"));
+    let statement = signatures::of_run(bundle, super::sign::RUNNER).map_err(|error| failed(&error))?;
+    let payload = statement.to_payload().map_err(|error| failed(&error))?;
+    let mut payload: serde_json::Value = serde_json::from_slice(&payload).map_err(|error| failed(&error))?;
+    Ok(format!("{:#}\n", payload["predicate"].take()))
+}
+
+/// The variables by which GitHub names the files of a step.
+const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+const OUTPUT: &str = "GITHUB_OUTPUT";
+
+/// What a step of GitHub Actions shows: first what is annotated, since that needs no file.
+fn step(judgement: &Judgement, bundles: &[&Bundle]) -> super::Result<()> {
+    print(&report::annotations(judgement, bundles))?;
+    append(SUMMARY, |room| report::within(&report::markdown(judgement, bundles), room).into_owned())?;
+    let verdict = report::told(judgement).map_or("none", |run| &run.outcome);
+    append(OUTPUT, |_| format!("verdict={verdict}\ndecision={}\n", judgement.decision))
+}
+
+/// Adds to a file of the step, in which other commands may have written before: `text` is given how much room there
+/// still is in a summary. Outside of a step there is no such file, and nothing is lost.
+fn append(variable: &str, text: impl FnOnce(usize) -> String) -> super::Result<()> {
+    let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) else {
+        tell(&format!("note: {variable} is not set: this is no step of GitHub Actions\n"));
+        return Ok(());
+    };
+    let failed = |error: std::io::Error| {
+        Refusal(format!("expected to write to {variable}, which is {}: {error}", path.display()))
+    };
+    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    let taken = usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(usize::MAX);
+    let text = text(report::SUMMARY.saturating_sub(taken));
+    file.write_all(text.as_bytes()).map_err(failed)
 }
 
 fn write(output: &Path, text: &str) -> super::Result<()> {

@@ -1,6 +1,7 @@
 //! Findings as they are shown to a person, to programs, to CI that reads JUnit and as GitHub's annotations: the same
 //! words everywhere. What is quoted of evidence is nobody's word: everything is escaped for where it goes.
 
+use super::annotations::{self, Annotation, Kind};
 use crate::evidence::text::{cdata, cut, visible};
 use crate::evidence::{JunitError, stack};
 use crate::model::Stamp;
@@ -8,10 +9,7 @@ use crate::verify::{Finding, Group, More, Severity};
 use junit_report::{Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-/// GitHub shows so many annotations of a kind for a step.
-const ANNOTATIONS: usize = 10;
 /// The longest path, in characters.
 const FILE: usize = 500;
 
@@ -92,36 +90,27 @@ pub(super) fn annotations<'f>(
     more: impl IntoIterator<Item = &'f More>,
     severity: Severity,
 ) -> String {
-    let kind = severity.as_str();
-    let findings: Vec<_> = findings.into_iter().filter(|finding| finding.severity == severity).collect();
-    let counted: usize =
-        more.into_iter().filter(|more| more.severity == severity).map(|more| more.count).sum();
-    let total = findings.len() + counted;
-    let told = if total > ANNOTATIONS { ANNOTATIONS - 1 } else { total };
-    let mut lines: String = findings.iter().take(told).map(|finding| annotation(kind, finding)).collect();
-    if total > told {
-        let left = total - told;
-        // Writing to a String can't fail.
-        let _ =
-            writeln!(lines, "::{kind} title=cutproof verify::{left} more findings: see the log of this step");
+    let of_severity = findings.into_iter().filter(|finding| finding.severity == severity);
+    let told: Vec<_> = of_severity.map(annotation).collect();
+    let counted = more.into_iter().filter(|more| more.severity == severity).map(|more| more.count).sum();
+    annotations::lines(kind(severity), &told, counted, "cutproof verify")
+}
+
+/// A finding at its place in a file.
+pub(super) fn annotation(finding: &Finding) -> Annotation {
+    Annotation {
+        file: Some(file(finding)),
+        line: finding.line,
+        title: finding.code.to_string(),
+        message: sentence(finding),
     }
-    lines
 }
 
-fn annotation(kind: &str, finding: &Finding) -> String {
-    let line = finding.line.map_or(String::new(), |line| format!(",line={line}"));
-    let (file, title) = (property(&file(finding)), finding.code);
-    format!("::{kind} file={file}{line},title={title}::{}\n", data(&sentence(finding)))
-}
-
-/// As GitHub's own toolkit escapes the text of a command.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// As GitHub's own toolkit escapes a property of a command.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+fn kind(severity: Severity) -> Kind {
+    match severity {
+        Severity::Error => Kind::Error,
+        Severity::Warning => Kind::Warning,
+    }
 }
 
 /// Readers of JUnit take two cases of one name for one.

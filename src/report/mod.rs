@@ -1,7 +1,9 @@
 //! Pure renderings of what evidence says, for people. It reads no file and knows nothing of how a run is made.
 
+mod annotations;
 mod checklist;
 mod findings;
+mod github;
 mod html;
 pub mod judged;
 mod layout;
@@ -15,6 +17,7 @@ pub mod verification;
 mod watch;
 
 pub use checklist::{Checklist, checklist};
+pub use github::{SUMMARY, annotations, told, within};
 pub use html::html;
 pub use markdown::markdown;
 pub use plan_table::plan_table;

@@ -15,7 +15,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What the signer of a run is, where nothing is said.
-const RUNNER: &str = "runner";
+pub(super) const RUNNER: &str = "runner";
 /// So many findings are told of a run that is not signed.
 const TOLD: usize = 10;
 const LONGEST_ROLE: usize = 40;

@@ -41,7 +41,7 @@ fn found(finding: &Finding) -> Found {
 }
 
 /// Whether the finding says of a gate what its row in the matrix says.
-pub(super) fn is_of_row(judgement: &Judgement, finding: &Finding) -> bool {
+pub(in crate::report) fn is_of_row(judgement: &Judgement, finding: &Finding) -> bool {
     let of_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let red = |row: &&GateRow| row.required && row.status > GateStatus::Waived;
     finding.code.group() == Group::Gates

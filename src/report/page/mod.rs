@@ -55,7 +55,7 @@ pub(super) struct JournalView<'a> {
 }
 
 impl<'a> Sources<'a> {
-    fn of(judgement: &'a Judgement, bundles: &[&'a Bundle]) -> Sources<'a> {
+    pub fn of(judgement: &'a Judgement, bundles: &[&'a Bundle]) -> Sources<'a> {
         let run = judgement.runs.iter().find(|run| run.counts).or(judgement.runs.first());
         let bundle = run.and_then(|run| bundles.iter().copied().find(|bundle| is_of(bundle, run)));
         let journals = bundle.map_or(&[][..], |bundle| &bundle.journals);
