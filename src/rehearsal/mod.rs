@@ -22,9 +22,10 @@ use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
 use crate::runner::{self, Runner};
 use crate::service::Environment;
+use crate::service::attach::Attached;
 use crate::service::embedded::{self, Phase, Progress};
 use parent::Parent;
-use provision::{Embedded, Provision};
+use provision::{Composition, Embedded, Provision};
 use record::{JOURNAL_ROOM, Place, Record};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,8 +54,10 @@ pub struct Options {
     pub started_by: Option<Provision>,
     /// Where services are that were started before, by name; flags and variables don't apply then.
     pub attached: Option<BTreeMap<String, Endpoint>>,
-    /// Why no service can be there, where that is known before: what was to bring them up did not.
-    pub unavailable: Option<String>,
+    /// The compose project that services are found in, where the run attaches to one.
+    pub compose: Option<Composition>,
+    /// How long a service that is attached to has to answer, where that is another time than usual.
+    pub patience: Option<Duration>,
     /// Endpoints from flags, by service.
     pub endpoints: Vec<(String, String)>,
     /// Where the run's folder goes.
@@ -158,26 +161,30 @@ impl Rehearsal {
                 );
                 Some(Arc::new(engines.map_err(RehearsalError)?))
             }
-            (None, false) => {
-                let name = options.started_by.unwrap_or(options.provision).as_str();
-                let endpoints = match &options.attached {
-                    Some(endpoints) => endpoints.clone(),
-                    None => {
-                        provision::endpoints(&plan.services, &options.endpoints).map_err(RehearsalError)?
-                    }
-                };
-                match &options.unavailable {
-                    Some(why) => Some(Arc::new(provision::Unavailable(why.clone()))),
-                    None => {
-                        let attached = provision::attached(endpoints, name, cancel);
-                        Some(Arc::new(attached.with_topics(provision::topics(plan))))
-                    }
+            (None, false) => Some(match (&options.attached, &options.compose) {
+                (None, Some(project)) => {
+                    let found =
+                        provision::composed(&plan.services, &options.endpoints, project, worker, cancel);
+                    Arc::new(found.map_err(RehearsalError)?.with_topics(provision::topics(plan)))
                 }
-            }
+                (known, _) => {
+                    let name = options.started_by.unwrap_or(options.provision).as_str();
+                    let endpoints = match known {
+                        Some(endpoints) => endpoints.clone(),
+                        None => provision::endpoints(&plan.services, &options.endpoints)
+                            .map_err(RehearsalError)?,
+                    };
+                    let attached = match options.patience {
+                        Some(patience) => Attached::new(endpoints, name, patience, cancel.clone()),
+                        None => provision::attached(endpoints, name, cancel),
+                    };
+                    Arc::new(attached.with_topics(provision::topics(plan)))
+                }
+            }),
         };
         let settings = runner::Settings {
             environment: environment.clone(),
-            service_deadline: SERVICE_DEADLINE,
+            service_deadline: service_deadline(options),
             sink: record.sink(),
             cancel: cancel.clone(),
             clock: record.clock,
@@ -272,6 +279,12 @@ impl Finished {
     pub fn export(&self, document: &Document, to: &Path) -> Result<Exported, RehearsalError> {
         evidence::export(&self.folder, &document.name, to).map_err(RehearsalError::of)
     }
+}
+
+/// How long services have to answer: where a compose project is brought up first, as long as that may take too.
+fn service_deadline(options: &Options) -> Duration {
+    let compose = options.compose.as_ref().map(|compose| compose.wait.limit());
+    compose.or(options.patience).map_or(SERVICE_DEADLINE, |asked| asked.max(SERVICE_DEADLINE))
 }
 
 /// Gates that write are refused where nobody allowed it by name.
