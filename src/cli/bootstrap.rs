@@ -1,23 +1,21 @@
 //! `cutproof bootstrap`: brings an environment up, sets it up, and checks its health; or takes it down. One run of a
-//! plan whose gates are the inits and the health check.
+//! plan whose gates are the inits and the health check; compose is run by the environment that they are measured in, so
+//! that its work is part of the run.
 
 use super::init::{self, How};
-use super::{Display, Refusal, flags, print, run};
+use super::{Display, Refusal, compose, flags, print, run, tell};
 use crate::exit;
 use crate::model::{Args, Phase, Retry, ServiceKind};
 use crate::plan::{Plan, Selection};
-use crate::process::{Cancel, Capture, Command, Exit, Outcome, Worker, signals};
+use crate::process::{Cancel, Worker, signals};
 use crate::profile::{GateDraft, Profile, Service};
-use crate::rehearsal::provision::Provision;
+use crate::rehearsal::provision::{Composition, Provision};
 use crate::rehearsal::{Options, Rehearsal};
+use crate::service::compose::{Project, UP, Wait};
 use serde_json::json;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How long `compose up` may pull and start.
-const COMPOSE: Duration = Duration::from_secs(600);
 
 /// The evidence's file.
 const FILE: &str = "single_host_bootstrap_result.env";
@@ -30,18 +28,22 @@ pub struct Arguments {
     /// What to do
     #[arg(long, value_enum, default_value_t = Action::Up)]
     action: Action,
-    /// A compose file: `up` runs compose with it; without one, services run already
+    /// A compose file: `up` runs compose with it, and services are found by the ports that it publishes; without one,
+    /// services run already
     #[arg(long, value_name = "FILE")]
     compose_file: Option<PathBuf>,
     /// The compose project [default: quant-hft-single-host, or quant-hft-prodlike with --profile prodlike]
     #[arg(long)]
     project_name: Option<String>,
-    /// The compose project's variables
-    #[arg(long, value_name = "FILE", default_value = "infra/env/prodlike.env")]
-    env_file: String,
+    /// The compose project's variables [default: infra/env/prodlike.env]
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<String>,
     /// The program that runs compose
-    #[arg(long, default_value = "docker")]
+    #[arg(long, value_name = "PROGRAM", default_value = compose::DOCKER)]
     docker_bin: String,
+    /// How long `compose up` or `down` may take, images that are pulled included
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    compose_timeout_sec: u64,
     /// The ClickHouse schema
     #[arg(long, value_name = "DIR", default_value = "infra/clickhouse/init")]
     clickhouse_schema_dir: PathBuf,
@@ -54,11 +56,11 @@ pub struct Arguments {
     /// The connector of the ops audit
     #[arg(long, value_name = "FILE", default_value = "infra/debezium/connector-ops-audit.json")]
     ops_audit_connector_file: PathBuf,
-    /// How long the health check waits
-    #[arg(long, value_name = "S", default_value_t = 120)]
+    /// How long services have to answer once they are up, and then to be healthy
+    #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(..=86_400))]
     health_wait_timeout_sec: u64,
-    /// How often it looks
-    #[arg(long, value_name = "S", default_value_t = 3)]
+    /// How often that is looked at
+    #[arg(long, value_name = "S", default_value_t = 3, value_parser = clap::value_parser!(u64).range(..=86_400))]
     health_wait_poll_interval_sec: u64,
     #[command(flatten)]
     recorded: Recorded,
@@ -93,7 +95,7 @@ enum Action {
     Health,
     /// compose down
     Down,
-    /// compose ps
+    /// compose ps, those that have ended too
     Ps,
 }
 
@@ -106,34 +108,35 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
     match arguments.action {
         Action::Down => compose_only(&arguments, &["down"], worker, &cancel),
-        Action::Ps => compose_only(&arguments, &["ps"], worker, &cancel),
+        Action::Ps => compose_only(&arguments, &["ps", "--all"], worker, &cancel),
         Action::Up | Action::Health => bring_up(&arguments, worker, &cancel),
     }
 }
 
 fn bring_up(arguments: &Arguments, worker: Worker, cancel: &Cancel) -> super::Result {
     let profile = flags::named_profile(arguments.how.profile.as_deref())?;
+    let composition = composition(arguments)?;
     let services = services(profile.as_ref());
+    let services = match composition {
+        Some(_) => init::without_defaults(profile.as_ref(), services),
+        None => services,
+    };
     let gates = gates(arguments, &services)?;
     let environment = profile.map_or_else(|| init::ENVIRONMENT.to_owned(), |profile| profile.environment);
     let profile = Profile::assemble(&environment, services, gates).map_err(Refusal::of)?;
     let plan = Plan::new(&profile, &Selection::default()).map_err(Refusal::of)?;
-    let up = arguments.action == Action::Up && arguments.compose_file.is_some();
-    let failed = match up && arguments.how.execute {
-        true => compose_failure(&compose(arguments, &["up", "-d"], worker, cancel)),
-        false => None,
-    };
     let options = Options {
         verb: "bootstrap",
         provision: Provision::Attach,
-        unavailable: failed,
+        compose: composition,
+        patience: (arguments.action == Action::Health).then(|| arguments.wait().0),
         endpoints: arguments.how.endpoints.clone(),
         evidence_dir: arguments.how.evidence_dir.clone(),
         parent: flags::parent(),
         exports: exports(arguments),
         dry_run: !arguments.how.execute,
         allow_writes: arguments.how.execute,
-        bootstrap: recorded(arguments, up),
+        bootstrap: recorded(arguments),
         ..Options::default()
     };
     let display = Arc::new(Display::new());
@@ -175,10 +178,9 @@ fn gates(arguments: &Arguments, services: &[Service]) -> super::Result<Vec<GateD
         let chosen = services.iter().filter(|service| kinds.contains(&service.kind));
         chosen.map(|service| service.name.as_str()).collect::<Vec<_>>()
     };
-    let wait = Duration::from_secs(arguments.health_wait_timeout_sec.max(1));
-    let every = Duration::from_secs(arguments.health_wait_poll_interval_sec.max(1));
+    let (wait, every) = arguments.wait();
     let health = draft("health", Args::default())?.uses(init::names(services));
-    let health = health.retry(Retry { every: every.min(wait), within: wait });
+    let health = health.retry(Retry { every, within: wait });
     if arguments.action == Action::Health {
         return Ok(vec![health]);
     }
@@ -225,15 +227,15 @@ fn args(values: &[(&str, serde_json::Value)]) -> Args {
 }
 
 /// Settings for the evidence.
-fn recorded(arguments: &Arguments, composed: bool) -> Args {
+fn recorded(arguments: &Arguments) -> Args {
     let paths = &arguments.recorded;
     let profile = arguments.how.profile.clone().unwrap_or_else(|| "single-host".to_owned());
     let mut args = args(&[
         ("profile", json!(profile)),
         ("action", json!(if arguments.action == Action::Up { "up" } else { "health" })),
-        ("compose_file", json!(compose_file(arguments))),
-        ("project_name", json!(project(arguments))),
-        ("env_file", json!(arguments.env_file)),
+        ("compose_file", json!(init::path(&compose_file(arguments)))),
+        ("project_name", json!(name(arguments))),
+        ("env_file", json!(arguments.env_file.as_deref().unwrap_or(compose::ENV_FILE))),
         ("health_report", json!(paths.health_report)),
         ("timescale_schema_evidence", json!(paths.schema_evidence)),
         ("kafka_topic_evidence", json!(paths.kafka_evidence)),
@@ -242,8 +244,8 @@ fn recorded(arguments: &Arguments, composed: bool) -> Args {
         ("health_wait_timeout_sec", json!(arguments.health_wait_timeout_sec)),
         ("health_wait_poll_interval_sec", json!(arguments.health_wait_poll_interval_sec)),
     ]);
-    if composed {
-        args.set("compose_up_command", compose_argv(arguments, &["up", "-d"]).join(" "));
+    if arguments.action == Action::Up && arguments.compose_file.is_some() {
+        args.set("compose_up_command", project(arguments).line(&UP));
     }
     args
 }
@@ -252,63 +254,65 @@ fn prodlike(arguments: &Arguments) -> bool {
     arguments.how.profile.as_deref() == Some("prodlike")
 }
 
-fn project(arguments: &Arguments) -> String {
-    let name = if prodlike(arguments) { "quant-hft-prodlike" } else { "quant-hft-single-host" };
+fn name(arguments: &Arguments) -> String {
+    let name = if prodlike(arguments) { "quant-hft-prodlike" } else { compose::PROJECT };
     arguments.project_name.clone().unwrap_or_else(|| name.to_owned())
 }
 
-fn compose_file(arguments: &Arguments) -> String {
+fn compose_file(arguments: &Arguments) -> PathBuf {
     let name = if prodlike(arguments) { "prodlike" } else { "single-host" };
-    let default = || format!("infra/docker-compose.{name}.yaml");
-    arguments.compose_file.as_deref().map_or_else(default, init::path)
+    let default = || PathBuf::from(format!("infra/docker-compose.{name}.yaml"));
+    arguments.compose_file.clone().unwrap_or_else(default)
 }
 
-fn compose_argv(arguments: &Arguments, words: &[&str]) -> Vec<String> {
-    let (file, project) = (compose_file(arguments), project(arguments));
-    let mut argv = vec![arguments.docker_bin.clone(), "compose".to_owned(), "-f".to_owned(), file];
-    argv.extend(["-p".to_owned(), project]);
-    if Path::new(&arguments.env_file).is_file() {
-        argv.extend(["--env-file".to_owned(), arguments.env_file.clone()]);
+fn project(arguments: &Arguments) -> Project {
+    Project {
+        docker: arguments.docker_bin.clone(),
+        file: compose_file(arguments),
+        name: name(arguments),
+        env_file: compose::variables(arguments.env_file.as_deref()),
     }
-    argv.extend(words.iter().map(|word| (*word).to_owned()));
-    argv
 }
 
-fn compose(arguments: &Arguments, words: &[&str], worker: Worker, cancel: &Cancel) -> Outcome {
-    let argv = compose_argv(arguments, words).into_iter().map(OsString::from);
-    Command { output: crate::process::Output::Captured(Capture::default()), ..Command::argv(argv, COMPOSE) }
-        .run(&worker, cancel)
+/// The compose project, where one is named and something is done.
+fn composition(arguments: &Arguments) -> super::Result<Option<Composition>> {
+    if arguments.compose_file.is_none() || !arguments.how.execute {
+        return Ok(None);
+    }
+    let project = checked(arguments)?;
+    let (patience, every) = arguments.wait();
+    let up = (arguments.action == Action::Up).then(|| arguments.limit());
+    Ok(Some(Composition { project, wait: Wait { up, patience, every } }))
 }
 
-/// Why compose did not do its work, with the last of what it said.
-fn compose_failure(outcome: &Outcome) -> Option<String> {
-    let how = match &outcome.exit {
-        Exit::Exited(0) => return None,
-        Exit::NotStarted(error) => return Some(format!("compose did not start: {error}")),
-        Exit::Exited(code) => format!("compose ended with exit code {code}"),
-        Exit::TimedOut => format!("compose was not done within {} s", COMPOSE.as_secs()),
-        other => format!("compose ended early: {other:?}"),
-    };
-    let said = [&outcome.stderr, &outcome.stdout].into_iter().find(|said| said.total() > 0);
-    let said = said.map(|said| {
-        String::from_utf8_lossy(if said.tail.is_empty() { &said.head } else { &said.tail }).into_owned()
-    });
-    let last = said.unwrap_or_default();
-    let last: Vec<_> = last.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
-    Some(format!("{how}: {}", last.into_iter().rev().collect::<Vec<_>>().join(" | ")))
+/// The project, whose files are there.
+fn checked(arguments: &Arguments) -> super::Result<Project> {
+    let Project { docker, file, name, env_file } = project(arguments);
+    compose::project(&docker, &file, &name, env_file.as_deref())
+}
+
+impl Arguments {
+    /// How long services are waited for, and how often they are looked at.
+    fn wait(&self) -> (Duration, Duration) {
+        let wait = Duration::from_secs(self.health_wait_timeout_sec.max(1));
+        let every = Duration::from_secs(self.health_wait_poll_interval_sec.max(1));
+        (wait, every.min(wait))
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::from_secs(self.compose_timeout_sec)
+    }
 }
 
 /// `down` and `ps`: compose alone, and what it said.
 fn compose_only(arguments: &Arguments, words: &[&str], worker: Worker, cancel: &Cancel) -> super::Result {
-    let line = compose_argv(arguments, words).join(" ");
     if !arguments.how.execute {
-        print(&format!("dry run, nothing was done: {line}\n"))?;
+        print(&format!("dry run, nothing was done: {}\n", project(arguments).line(words)))?;
         return Ok(exit::OK);
     }
-    let outcome = compose(arguments, words, worker, cancel);
-    print(&String::from_utf8_lossy(&outcome.stdout.head))?;
-    match compose_failure(&outcome) {
-        None => Ok(exit::OK),
-        Some(why) => Err(Refusal(format!("{line}: {why}"))),
-    }
+    let project = checked(arguments)?;
+    let said = project.run(words, arguments.limit(), &worker, cancel).map_err(Refusal::of)?;
+    tell(&said.stderr);
+    print(&said.stdout)?;
+    Ok(exit::OK)
 }

@@ -1,6 +1,7 @@
 //! Flags that several verbs share.
 
 use super::Refusal;
+use super::compose::ComposeFlags;
 use super::partition::PartitionFlag;
 use crate::plan::{Plan, Selection};
 use crate::profile::{self, Profile};
@@ -98,6 +99,8 @@ pub struct RunFlags {
     /// Where a service is, for this run: NAME=ADDRESS (or the variable CUTPROOF_ENDPOINT_NAME)
     #[arg(long = "endpoint", value_name = "NAME=ADDRESS", value_parser = endpoint)]
     pub endpoints: Vec<(String, String)>,
+    #[command(flatten)]
+    pub compose: ComposeFlags,
     /// Check the plan and touch nothing
     #[arg(long, env = "CUTPROOF_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
     pub dry_run: bool,

@@ -1,13 +1,14 @@
 //! `cutproof init`: topics, schemas and connectors. Each is a run of a plan with one gate, so it has a journal, a
 //! deadline and evidence like everything else; its `.env` file is copied to the runbook's path.
 
+use super::compose::{self, ComposeFlags};
 use super::flags;
 use super::{Display, Refusal, print, run};
 use crate::model::{Args, Phase, ServiceKind};
 use crate::plan::{Plan, Selection};
 use crate::process::{Cancel, Worker, signals};
 use crate::profile::{GateDraft, Profile, Service};
-use crate::rehearsal::provision::Provision;
+use crate::rehearsal::provision::{Composition, Provision};
 use crate::rehearsal::{Options, Rehearsal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,15 +41,18 @@ pub enum Verb {
 /// What all inits take.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
-    /// The compose file; recorded in the evidence
+    /// The compose file; recorded in the evidence, and services that nobody else says the address of are found in it
     #[arg(long, value_name = "FILE")]
     pub compose_file: Option<PathBuf>,
     /// The compose project; recorded
-    #[arg(long, default_value = "quant-hft-single-host")]
+    #[arg(long, default_value = compose::PROJECT)]
     pub project_name: String,
-    /// The compose project's variables; recorded
-    #[arg(long, value_name = "FILE", default_value = "infra/env/prodlike.env")]
-    pub env_file: String,
+    /// The compose project's variables; recorded [default: infra/env/prodlike.env]
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<String>,
+    /// The program that runs compose
+    #[arg(long, value_name = "PROGRAM", default_value = compose::DOCKER)]
+    pub docker_bin: String,
     #[command(flatten)]
     pub how: How,
 }
@@ -99,9 +103,6 @@ pub struct KafkaArguments {
     /// The compose service; recorded
     #[arg(long, default_value = "kafka")]
     kafka_service: String,
-    /// Recorded
-    #[arg(long, hide = true)]
-    docker_bin: Option<String>,
 }
 
 /// The flags of `init clickhouse`.
@@ -123,9 +124,6 @@ pub struct ClickhouseArguments {
     /// The compose service; recorded
     #[arg(long, default_value = "clickhouse")]
     clickhouse_service: String,
-    /// Recorded
-    #[arg(long, hide = true)]
-    docker_bin: Option<String>,
 }
 
 /// The flags of `init timescale`.
@@ -151,9 +149,6 @@ pub struct TimescaleArguments {
     /// The compose service; recorded
     #[arg(long, default_value = "timescale")]
     timescale_service: String,
-    /// Recorded
-    #[arg(long, hide = true)]
-    docker_bin: Option<String>,
 }
 
 /// The flags of `init debezium`.
@@ -161,6 +156,8 @@ pub struct TimescaleArguments {
 pub struct DebeziumArguments {
     #[command(flatten)]
     how: How,
+    #[command(flatten)]
+    compose: ComposeFlags,
     /// Kafka Connect's REST interface [default: the profile's, else http://localhost:8083]
     #[arg(long, visible_alias = "debezium-connect-url", value_name = "URL")]
     connect_url: Option<String>,
@@ -189,6 +186,8 @@ pub struct Init {
     pub services: Vec<Service>,
     /// Endpoints that flags gave.
     pub given: Vec<(String, String)>,
+    /// The compose project that the services are found in, where they are.
+    pub compose: Option<Composition>,
 }
 
 /// Does what the verb says.
@@ -199,19 +198,24 @@ pub fn run(verb: Verb, worker: Worker) -> super::Result {
         Verb::Timescale(arguments) => timescale(arguments)?,
         Verb::Debezium(arguments) => debezium(arguments)?,
     };
+    let services = match init.compose {
+        Some(_) => without_defaults(profile(&how)?.as_ref(), init.services),
+        None => init.services,
+    };
     let probe = crate::probe::find(init.probe)
         .ok_or_else(|| Refusal(format!("the probe {} is not part of this cutproof", init.probe)))?;
     let id = init.probe.replace('_', "-");
     let gate = GateDraft::new(&id, Phase::Infra, probe, &init.with)
         .map_err(Refusal)?
-        .uses(names(&init.services))
+        .uses(names(&services))
         .timeout(DEADLINE);
-    let profile = Profile::assemble(&environment(&how)?, init.services, vec![gate]).map_err(Refusal::of)?;
+    let profile = Profile::assemble(&environment(&how)?, services, vec![gate]).map_err(Refusal::of)?;
     let plan = Plan::new(&profile, &Selection::default()).map_err(Refusal::of)?;
     let options = Options {
         verb: init.verb,
         provision: Provision::Attach,
         endpoints: how.endpoints.iter().cloned().chain(init.given).collect(),
+        compose: init.compose,
         evidence_dir: how.evidence_dir.clone(),
         parent: flags::parent(),
         exports: how.output_file.iter().cloned().collect(),
@@ -259,8 +263,16 @@ pub fn service(profile: Option<&Profile>, kind: ServiceKind, default: &str) -> S
     service
 }
 
+/// Services without their defaults: where a compose project was named, nothing else is guessed. What is recorded in
+/// evidence stays as it was.
+pub fn without_defaults(profile: Option<&Profile>, services: Vec<Service>) -> Vec<Service> {
+    let known = |name: &str| profile?.services.iter().find(|service| service.name == name)?.endpoint.clone();
+    services.into_iter().map(|service| Service { endpoint: known(&service.name), ..service }).collect()
+}
+
 fn kafka(arguments: KafkaArguments) -> super::Result<(Init, How)> {
     let mut with = common(&arguments.common)?;
+    let compose = arguments.common.composition()?;
     let how = arguments.common.how;
     let topics = arguments.kafka_topic.unwrap_or(arguments.kafka_topics);
     let topics: Vec<_> = topics.split(',').map(str::trim).filter(|topic| !topic.is_empty()).collect();
@@ -279,12 +291,14 @@ fn kafka(arguments: KafkaArguments) -> super::Result<(Init, How)> {
         with,
         services: vec![kafka],
         given: given.into_iter().collect(),
+        compose,
     };
     Ok((init, how))
 }
 
 fn clickhouse(arguments: ClickhouseArguments) -> super::Result<(Init, How)> {
     let mut with = common(&arguments.common)?;
+    let compose = arguments.common.composition()?;
     let how = arguments.common.how;
     there("schema folder", &arguments.schema_dir)?;
     with.set("schema_dir", path(&arguments.schema_dir));
@@ -302,12 +316,14 @@ fn clickhouse(arguments: ClickhouseArguments) -> super::Result<(Init, How)> {
         with,
         services,
         given: Vec::new(),
+        compose,
     };
     Ok((init, how))
 }
 
 fn timescale(arguments: TimescaleArguments) -> super::Result<(Init, How)> {
     let mut with = common(&arguments.common)?;
+    let compose = arguments.common.composition()?;
     let how = arguments.common.how;
     match &arguments.schema_file {
         Some(file) => {
@@ -337,12 +353,14 @@ fn timescale(arguments: TimescaleArguments) -> super::Result<(Init, How)> {
         with,
         services: vec![postgres],
         given: Vec::new(),
+        compose,
     };
     Ok((init, how))
 }
 
 fn debezium(arguments: DebeziumArguments) -> super::Result<(Init, How)> {
     let how = arguments.how;
+    let compose = arguments.compose.composition()?.filter(|_| how.execute);
     let profile = profile(&how)?;
     let connect = service(profile.as_ref(), ServiceKind::Connect, "http://localhost:8083");
     let given = arguments.connect_url.map(|url| (connect.name.clone(), url));
@@ -366,8 +384,19 @@ fn debezium(arguments: DebeziumArguments) -> super::Result<(Init, How)> {
         with,
         services: vec![connect, postgres],
         given: given.into_iter().collect(),
+        compose,
     };
     Ok((init, how))
+}
+
+impl Common {
+    /// The compose project, where one is named and something is done.
+    fn composition(&self) -> super::Result<Option<Composition>> {
+        let Some(file) = self.compose_file.as_ref().filter(|_| self.how.execute) else { return Ok(None) };
+        let env_file = compose::variables(self.env_file.as_deref());
+        let project = compose::project(&self.docker_bin, file, &self.project_name, env_file.as_deref())?;
+        Ok(Some(Composition::that_is_up(project)))
+    }
 }
 
 /// Settings that are recorded as they were given.
@@ -382,7 +411,7 @@ fn common(common: &Common) -> super::Result<Args> {
     };
     with.set("compose_file", compose);
     with.set("project_name", common.project_name.clone());
-    with.set("env_file", common.env_file.clone());
+    with.set("env_file", common.env_file.clone().unwrap_or_else(|| compose::ENV_FILE.to_owned()));
     Ok(with)
 }
 

@@ -2,6 +2,7 @@
 //! folder knows the argument parser.
 
 mod bootstrap;
+mod compose;
 mod core;
 mod cutover;
 mod display;

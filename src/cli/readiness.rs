@@ -1,6 +1,7 @@
 //! `cutproof readiness`: the ten service levels, declared by flags as the runbook does it, measured by a profile's
 //! gates, or both. It only reads. Its evidence is a projection of the run's journal, copied to the runbook's path.
 
+use super::compose::ComposeFlags;
 use super::{Display, Refusal, flags, init, print, run};
 use crate::evidence::READINESS_FILE;
 use crate::exit;
@@ -50,6 +51,8 @@ pub struct Arguments {
     /// Where a service is, for this run: NAME=ADDRESS (or the variable CUTPROOF_ENDPOINT_NAME)
     #[arg(long = "endpoint", value_name = "NAME=ADDRESS", value_parser = flags::endpoint)]
     endpoints: Vec<(String, String)>,
+    #[command(flatten)]
+    compose: ComposeFlags,
     #[command(flatten)]
     declared: DeclaredFlags,
 }
@@ -191,6 +194,7 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         verb: "readiness",
         provision: Provision::Attach,
         endpoints: arguments.endpoints.clone(),
+        compose: arguments.compose.composition()?,
         evidence_dir: arguments.evidence_dir.clone(),
         parent: super::flags::parent(),
         exports: vec![arguments.output_json.clone()],

@@ -46,11 +46,19 @@ pub struct Cutover {
 pub fn run(request: Request) -> super::Result {
     let cancel = Cancel::new().map_err(Refusal::of)?;
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
+    let compose = request.flags.compose.composition()?;
+    if compose.is_some() && request.provision != Provision::Attach {
+        return Err(Refusal(
+            "--compose-file says where services are that run already: expected --provision attach beside it"
+                .to_owned(),
+        ));
+    }
     let mut options = Options {
         verb: request.verb,
         provision: request.provision,
         reuse: request.reuse,
         endpoints: request.flags.endpoints.clone(),
+        compose,
         evidence_dir: request.flags.evidence_dir.clone(),
         parent: super::flags::parent(),
         exports: request.flags.export.iter().cloned().collect(),

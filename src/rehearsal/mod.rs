@@ -22,10 +22,11 @@ use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
 use crate::runner::{self, Runner};
 use crate::service::Environment;
+use crate::service::attach::Attached;
 use crate::service::containers::Daemon;
 use crate::service::embedded::{self, Installed, Phase, Progress};
 use parent::Parent;
-use provision::{Local, Provision, Start, choose};
+use provision::{Composition, Local, Provision, Start, choose};
 use record::{JOURNAL_ROOM, Place, Record};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,8 +63,10 @@ pub struct Options {
     pub started_by: Option<Provision>,
     /// Where services are that were started before, by name; flags and variables don't apply then.
     pub attached: Option<BTreeMap<String, Endpoint>>,
-    /// Why no service can be there, where that is known before: what was to bring them up did not.
-    pub unavailable: Option<String>,
+    /// The compose project that services are found in, where the run attaches to one.
+    pub compose: Option<Composition>,
+    /// How long a service that is attached to has to answer, where that is another time than usual.
+    pub patience: Option<Duration>,
     /// Endpoints from flags, by service.
     pub endpoints: Vec<(String, String)>,
     /// Where the run's folder goes.
@@ -162,10 +165,9 @@ impl Rehearsal {
             true => None,
             false => Some(environment(plan, options, start, installed.as_ref()).map_err(RehearsalError)?),
         };
-        let contained = options.provision == Provision::Containers;
         let settings = runner::Settings {
             environment: environment.clone(),
-            service_deadline: if contained { CONTAINER_DEADLINE } else { SERVICE_DEADLINE },
+            service_deadline: service_deadline(options),
             sink: record.sink(),
             cancel: cancel.clone(),
             clock: record.clock,
@@ -292,16 +294,29 @@ fn environment(
         let daemon = Daemon::find(DAEMON).map_err(|error| error.0)?;
         return Ok(Arc::new(Local::containers(start, &daemon, options.reuse)?));
     }
-    if let Some(why) = &options.unavailable {
-        return Ok(Arc::new(provision::Unavailable(why.clone())));
+    if let (None, Some(project)) = (&options.attached, &options.compose) {
+        let found = provision::composed(start.services, start.given, project, start.worker, start.cancel)?;
+        return Ok(Arc::new(found.with_topics(provision::topics(plan))));
     }
     let name = options.started_by.unwrap_or(options.provision).as_str();
     let endpoints = match &options.attached {
         Some(endpoints) => endpoints.clone(),
         None => provision::endpoints(start.services, start.given)?,
     };
-    let attached = provision::attached(endpoints, name, start.cancel);
+    let attached = match options.patience {
+        Some(patience) => Attached::new(endpoints, name, patience, start.cancel.clone()),
+        None => provision::attached(endpoints, name, start.cancel),
+    };
     Ok(Arc::new(attached.with_topics(provision::topics(plan))))
+}
+
+/// How long services have to answer: where a compose project is brought up first, as long as that may take too.
+fn service_deadline(options: &Options) -> Duration {
+    if options.provision == Provision::Containers {
+        return CONTAINER_DEADLINE;
+    }
+    let compose = options.compose.as_ref().map(|compose| compose.wait.limit());
+    compose.or(options.patience).map_or(SERVICE_DEADLINE, |asked| asked.max(SERVICE_DEADLINE))
 }
 
 /// Gates that write are refused where nobody allowed it by name.

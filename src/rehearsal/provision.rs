@@ -13,12 +13,12 @@ pub use local::{Local, Start, started_names};
 use crate::model::service::variable;
 use crate::model::{Endpoint, Secret, ServiceKind};
 use crate::plan::Plan;
-use crate::process::Cancel;
+use crate::process::{Cancel, Worker};
 use crate::profile::Service;
 use crate::service::attach::Attached;
-use crate::service::{Environment, ServiceError};
+use crate::service::compose::{Composed, Project, Wait, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a service that is said to be up already has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -63,6 +63,22 @@ impl Provision {
     }
 }
 
+/// A compose project that services are found in.
+#[derive(Debug, Clone)]
+pub struct Composition {
+    /// The project.
+    pub project: Project,
+    /// Whether it is brought up first, and how long is waited.
+    pub wait: Wait,
+}
+
+impl Composition {
+    /// A project that is said to be up already.
+    pub fn that_is_up(project: Project) -> Composition {
+        Composition { project, wait: Wait { up: None, patience: PATIENCE, every: Duration::from_secs(1) } }
+    }
+}
+
 /// An environment of services that already run. `provisioner` is who started them, for evidence.
 pub fn attached(
     endpoints: BTreeMap<String, Endpoint>,
@@ -80,26 +96,11 @@ pub fn endpoints(
     services: &[Service],
     given: &[(String, String)],
 ) -> Result<BTreeMap<String, Endpoint>, String> {
-    if let Some((name, _)) =
-        given.iter().find(|(name, _)| !services.iter().any(|service| service.name == *name))
-    {
-        let known: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
-        return Err(format!(
-            "--endpoint {name}: there is no such service in the plan; it has {}",
-            known.join(", ")
-        ));
-    }
-    let said = |service: &Service| {
-        let flag =
-            given.iter().rev().find(|(name, _)| *name == service.name).map(|(_, address)| address.clone());
-        flag.or_else(|| {
-            std::env::var(variable("ENDPOINT", &service.name)).ok().filter(|text| !text.is_empty())
-        })
-        .or_else(|| service.endpoint.clone())
-    };
+    known(services, given)?;
+    let of = |service: &Service| said(service, given).or_else(|| service.endpoint.clone());
     Ok(services
         .iter()
-        .filter_map(|service| Some((service.name.clone(), seen(service, &said(service)?, given))))
+        .filter_map(|service| Some((service.name.clone(), seen(service, &of(service)?, given))))
         .collect())
 }
 
@@ -110,6 +111,41 @@ fn seen(service: &Service, address: &str, given: &[(String, String)]) -> Endpoin
     let inside = std::env::var(variable("INSIDE", &service.name)).ok();
     let inside = inside.filter(|inside| !inside.is_empty() && !by_flag);
     Endpoint { inside, ..endpoint(service, address) }
+}
+
+/// The services of a compose project: flags and variables go before what compose says, and that before the profile.
+///
+/// # Errors
+/// Flags that name no service.
+pub fn composed(
+    services: &[Service],
+    given: &[(String, String)],
+    from: &Composition,
+    worker: Worker,
+    cancel: &Cancel,
+) -> Result<Composed, String> {
+    known(services, given)?;
+    let wanted = services.iter().map(|service| {
+        let said = said(service, given);
+        let address = said.as_ref().or(service.endpoint.as_ref()).map_or("", String::as_str);
+        Wanted { name: service.name.clone(), endpoint: seen(service, address, given), said: said.is_some() }
+    });
+    Ok(Composed::new(from.project.clone(), wanted.collect(), from.wait, worker, cancel.clone()))
+}
+
+/// Flags must name services that there are.
+fn known(services: &[Service], given: &[(String, String)]) -> Result<(), String> {
+    let stray = |(name, _): &&(String, String)| !services.iter().any(|service| service.name == *name);
+    let Some((name, _)) = given.iter().find(stray) else { return Ok(()) };
+    let known: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
+    Err(format!("--endpoint {name}: there is no such service in the plan; it has {}", known.join(", ")))
+}
+
+/// What somebody said for this run, by a flag or else by a variable.
+fn said(service: &Service, given: &[(String, String)]) -> Option<String> {
+    let flag = given.iter().rev().find(|(name, _)| *name == service.name).map(|(_, address)| address.clone());
+    let variable = || std::env::var(variable("ENDPOINT", &service.name)).ok().filter(|text| !text.is_empty());
+    flag.or_else(variable)
 }
 
 fn endpoint(service: &Service, address: &str) -> Endpoint {
@@ -136,19 +172,4 @@ pub fn topics(plan: &Plan) -> BTreeMap<String, BTreeSet<String>> {
             .collect()
     };
     kafkas.map(|kafka| (kafka.name.clone(), of_gates(kafka))).collect()
-}
-
-/// An environment that could not be brought up.
-pub struct Unavailable(pub String);
-
-impl Environment for Unavailable {
-    fn provisioner(&self) -> &'static str {
-        Provision::Attach.as_str()
-    }
-
-    fn wait(&self, _: &str, _: Instant) -> Result<Endpoint, ServiceError> {
-        Err(ServiceError(self.0.clone()))
-    }
-
-    fn stop(&self) {}
 }

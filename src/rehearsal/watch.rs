@@ -28,7 +28,7 @@ impl Rehearsal {
         let services = profile.services.iter().filter(|service| used.contains(&service.name));
         let services: Vec<_> = services.cloned().collect();
         let mut options = options.clone();
-        if options.attached.is_none() {
+        if options.attached.is_none() && options.compose.is_none() {
             let known = provision::endpoints(&services, &options.endpoints).map_err(RehearsalError)?;
             options.attached = Some(known);
         }

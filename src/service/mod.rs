@@ -1,6 +1,7 @@
 //! Provisioners: whoever gives the endpoints of the services that gates measure. Gates can't tell which it was.
 
 pub mod attach;
+pub mod compose;
 pub mod containers;
 pub mod embedded;
 pub mod identify;

@@ -3,6 +3,7 @@
 
 pub mod replay;
 
+use super::compose::ComposeFlags;
 use super::flags::{self, ProfileFlags};
 use super::{Refusal, Watching};
 use crate::model::units::{Quantity, Unit, parse_duration};
@@ -42,6 +43,8 @@ pub struct Arguments {
     /// Where a service is, for this run: NAME=ADDRESS (or the variable CUTPROOF_ENDPOINT_NAME)
     #[arg(long = "endpoint", value_name = "NAME=ADDRESS", value_parser = flags::endpoint)]
     endpoints: Vec<(String, String)>,
+    #[command(flatten)]
+    compose: ComposeFlags,
     /// Where evidence goes, in a folder of the run
     #[arg(long, value_name = "DIR", default_value = "evidence", env = "CUTPROOF_EVIDENCE_DIR")]
     evidence_dir: PathBuf,
@@ -49,7 +52,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["minutes", "interval", "trigger", "cutover_template", "rollback_template", "endpoints"]
+        conflicts_with_all = ["minutes", "interval", "trigger", "cutover_template", "rollback_template", "endpoints", "compose_file"]
     )]
     replay: Option<PathBuf>,
 }
@@ -91,6 +94,7 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
     let options = Options {
         verb: "watch",
         provision: Provision::Attach,
+        compose: arguments.compose.composition()?,
         endpoints: arguments.endpoints,
         evidence_dir: arguments.evidence_dir,
         watch: Some(Box::new(plan.clone())),
