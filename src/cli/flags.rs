@@ -92,6 +92,9 @@ pub struct RunFlags {
     /// Where a service is, for this run: NAME=ADDRESS (or the variable CUTPROOF_ENDPOINT_NAME)
     #[arg(long = "endpoint", value_name = "NAME=ADDRESS", value_parser = endpoint)]
     pub endpoints: Vec<(String, String)>,
+    /// Count a required gate that passed only after another attempt against the run
+    #[arg(long)]
+    pub fail_on_flaky: bool,
     /// Check the plan and touch nothing
     #[arg(long, env = "CUTPROOF_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
     pub dry_run: bool,
