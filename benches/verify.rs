@@ -38,7 +38,8 @@ fn rules() -> Fallible<Rules> {
     let max_rollback = "180".parse()?;
     let mode = Mode::Cutover;
     let (level, since) = (Level::Strict, None);
-    Ok(Rules { level, mode, allow_dry_run: false, allow_partial: false, max_rollback, since })
+    let (allow_dry_run, allow_partial, fail_on_flaky) = (false, false, false);
+    Ok(Rules { level, mode, allow_dry_run, allow_partial, fail_on_flaky, max_rollback, since })
 }
 
 fn source(path: &Path) -> Source {

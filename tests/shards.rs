@@ -447,6 +447,7 @@ fn a_merged_bundle_is_worth_what_its_shards_are_together() {
         mode: Mode::Cutover,
         allow_dry_run: false,
         allow_partial: false,
+        fail_on_flaky: false,
         max_rollback: "180".parse().expect("seconds"),
         since: None,
     };

@@ -101,6 +101,9 @@ pub struct RunFlags {
     pub endpoints: Vec<(String, String)>,
     #[command(flatten)]
     pub compose: ComposeFlags,
+    /// Count a required gate that passed only after another attempt against the run
+    #[arg(long)]
+    pub fail_on_flaky: bool,
     /// Check the plan and touch nothing
     #[arg(long, env = "CUTPROOF_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
     pub dry_run: bool,

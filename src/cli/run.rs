@@ -65,6 +65,7 @@ pub fn run(request: Request) -> super::Result {
         dry_run: request.flags.dry_run,
         allow_writes: request.allow_writes || request.provision.is_ours(),
         bootstrap: bootstrap(&request),
+        fail_on_flaky: request.flags.fail_on_flaky,
         rehearses: request.cutover.is_some(),
         fault: request.cutover.as_ref().and_then(|cutover| cutover.fault).map(|fault| fault.name.to_owned()),
         ..Options::default()

@@ -220,6 +220,7 @@ fn judge(deserved: &Deserved, folder: &Path) -> Result<(), String> {
         mode: deserved.mode(),
         allow_dry_run: false,
         allow_partial: false,
+        fail_on_flaky: false,
         max_rollback: LIMIT.parse().map_err(|_| format!("{LIMIT} is no number of seconds"))?,
         since: None,
     };

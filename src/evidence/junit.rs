@@ -1,17 +1,20 @@
 //! `junit.xml`, in the dialect that GitLab, Jenkins, mikepenz/action-junit-report and dorny/test-reporter all read:
 //! one flat suite a phase; every case with name, dotted classname, time and file; the message as attribute and as
 //! text; the position as a line of Java-stack form, which is what test-reporter looks for. `failure` is for what was
-//! measured and is wrong, `error` for what could not be measured.
+//! measured and is wrong, `error` for what could not be measured; attempts are told as Surefire tells them.
 //!
-//! GitLab refuses files above 30 MB. A run that would make more keeps every case's verdict as long as it can, gives
-//! up texts first and passed cases next, and says in the file that it did.
+//! A run whose report would be too large for its readers keeps every case's verdict as long as it can, gives up texts
+//! first and passed cases next, and says in the file that it did. The file is written case by case, from the run: there
+//! is no second picture of it.
 
+use super::junit_case::{Case, Fault, Kind, attribute, time};
+use super::junit_fit::{Fit, Keep, LIMITS, Limits, Sized};
+use super::junit_run;
 use super::junit_switch;
-use super::text::{cdata, cut, cut_middle, visible};
-use super::verdict::{Reason, verdict};
-use super::view::{GateView, RunView};
-use crate::model::{Observation, Phase, Reading, Verdict};
-use junit_report::{Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite};
+use super::text::{cut, cut_middle, visible};
+use super::view::{Attempt, GateView, RunView};
+use crate::model::switch::Stage;
+use crate::model::{Observation, Phase, Reading, Stamp, Verdict};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -24,52 +27,110 @@ pub(super) const EXCERPT: usize = 8_000;
 pub(super) const EXCERPT_OF_PASS: usize = 1_000;
 /// The longest path, in characters.
 pub(super) const FILE: usize = 500;
-/// What is written at most, in bytes, and how much of that is kept for what is not cases.
-const LIMIT: usize = 29_000_000;
-const FRAME: usize = 20_000;
-/// What stands in place of a text for which there is no room.
-const NO_ROOM: &str = "no room: see the journal";
+/// So many attempts before the last one are told, half of them the first, and so many characters of each.
+const ATTEMPTS: usize = 10;
+const ATTEMPT: usize = 500;
+/// What attempts may take of the output of a case that passed.
+const ATTEMPTS_OF_PASS: usize = 600;
 
-/// Why the report could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct JunitError(#[from] junit_report::Error);
-
-/// The report of a run, below 30 MB.
-///
-/// # Errors
-/// Where the writer fails, which it has no reason to.
-pub fn junit(run: &RunView<'_>) -> Result<Vec<u8>, JunitError> {
-    junit_within(run, LIMIT)
+/// The report of a run, below 30 MB and 500,000 cases.
+pub fn junit(run: &RunView<'_>) -> Vec<u8> {
+    junit_within(run, LIMITS).into_bytes()
 }
 
-pub(super) fn junit_within(run: &RunView<'_>, limit: usize) -> Result<Vec<u8>, JunitError> {
+/// What a run's report leaves out, since it would be too large for its readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// So many cases are not listed.
+    pub cases: usize,
+    /// So many are listed without their texts.
+    pub texts: usize,
+}
+
+/// What the report of this run leaves out; none where it leaves nothing out.
+pub fn junit_cut(run: &RunView<'_>) -> Option<Cut> {
     let names = Names::of(run);
-    let room = limit.saturating_sub(FRAME);
-    let (stages, mut left_out, room) = junit_switch::cases(run, &names, room);
-    let Cases { mut by_phase, left_out: gates_left_out } = Cases::of(run, &names, room);
-    left_out.extend(gates_left_out);
-    let mut report = Report::new();
-    for (stage, cases) in stages {
-        report.add_testsuite(names.suite(run, stage.as_str(), cases));
-    }
-    for phase in Phase::ALL {
-        let cases = std::mem::take(&mut by_phase[phase as usize]);
-        if !cases.is_empty() {
-            report.add_testsuite(names.suite(run, phase.as_str(), cases));
+    let fit = Listed::of(run, &names).fit(LIMITS);
+    let cut = Cut { cases: fit.left_out.iter().map(|(_, count)| count).sum(), texts: fit.without_texts };
+    (cut.cases + cut.texts > 0).then_some(cut)
+}
+
+pub(super) fn junit_within(run: &RunView<'_>, limits: Limits) -> String {
+    let names = Names::of(run);
+    let listed = Listed::of(run, &names);
+    let fit = listed.fit(limits);
+    let mut report = Report { run, names: &names, suites: 0, text: String::with_capacity(fit.bytes + 8_192) };
+    report.text.push_str(r#"<?xml version="1.0" encoding="utf-8"?><testsuites>"#);
+    let mut from = 0;
+    while let Some(first) = listed.items.get(from) {
+        let count = listed.items[from..].iter().take_while(|item| item.part == first.part).count();
+        let to = from + count;
+        let kept = || (from..to).filter(|at| fit.keep[*at] != Keep::Nothing);
+        let figures = kept().map(|at| (listed.items[at].kind, listed.items[at].micros));
+        if report.begin(first.part.as_str(), figures.collect()) {
+            for at in kept() {
+                let case = listed.items[at].case(run, &names);
+                match fit.keep[at] {
+                    Keep::Bare => case.write_bare(&mut report.text),
+                    _ => case.write(&mut report.text),
+                }
+            }
+            report.end();
         }
+        from = to;
     }
-    let mut about_run = about_run(run, &names, left_out);
-    if report.testsuites().is_empty() && about_run.is_empty() {
-        about_run.push(good_run(&names));
+    let mut about_run = junit_run::cases(run, &names, &fit);
+    if report.suites == 0 && about_run.is_empty() {
+        about_run.push(junit_run::good(&names));
     }
-    if !about_run.is_empty() {
-        report.add_testsuite(names.suite(run, "run", about_run));
+    let figures = about_run.iter().map(|case| (case.fault.as_ref().map(|fault| fault.kind), case.micros));
+    if report.begin("run", figures.collect()) {
+        about_run.iter().for_each(|case| case.write(&mut report.text));
+        report.end();
     }
-    let mut out = Vec::new();
-    report.write_xml(&mut out)?;
-    out.push(b'\n');
-    Ok(out)
+    report.text.push_str("</testsuites>\n");
+    report.text
+}
+
+/// A report that is being written.
+struct Report<'v> {
+    run: &'v RunView<'v>,
+    names: &'v Names,
+    suites: usize,
+    text: String,
+}
+
+impl Report<'_> {
+    /// Begins a suite of cases of which these are kind and microseconds. One without cases is none.
+    fn begin(&mut self, part: &str, cases: Vec<(Option<Kind>, u64)>) -> bool {
+        if cases.is_empty() {
+            return false;
+        }
+        let count = |kind: Kind| cases.iter().filter(|(of, _)| *of == Some(kind)).count().to_string();
+        let micros = cases.iter().fold(0_u64, |sum, (_, micros)| sum.saturating_add(*micros));
+        let name = format!("{} {part}{}", self.names.environment, self.names.mark);
+        // In the years that have four digits.
+        let began = self.run.started.started.millis().clamp(0, 253_402_300_799_000);
+        let (to, host) = (&mut self.text, cut(&visible(&self.run.started.host), 100).into_owned());
+        to.push_str("<testsuite");
+        attribute("id", &self.suites.to_string(), to);
+        attribute("name", &name, to);
+        attribute("package", "cutproof", to);
+        attribute("tests", &cases.len().to_string(), to);
+        attribute("errors", &count(Kind::Error), to);
+        attribute("failures", &count(Kind::Failure), to);
+        attribute("skipped", &count(Kind::Skipped), to);
+        attribute("hostname", &host, to);
+        attribute("timestamp", &Stamp::from_millis(began).to_seconds(), to);
+        time(micros, to);
+        to.push('>');
+        self.suites += 1;
+        true
+    }
+
+    fn end(&mut self) {
+        self.text.push_str("</testsuite>");
+    }
 }
 
 /// The parts of names that all cases share.
@@ -77,6 +138,8 @@ pub(super) struct Names {
     environment: String,
     dotted: String,
     mark: &'static str,
+    /// The classes of each phase's gates.
+    phases: [String; Phase::ALL.len()],
 }
 
 impl Names {
@@ -90,128 +153,249 @@ impl Names {
         };
         // A dot would be one more level of classes for Jenkins.
         let word = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-        Names { dotted: environment.chars().map(word).collect(), environment, mark }
+        let dotted: String = environment.chars().map(word).collect();
+        let phases = Phase::ALL.map(|phase| class(&dotted, phase.as_str()));
+        Names { dotted, environment, mark, phases }
     }
 
     pub(super) fn class(&self, part: &str) -> String {
-        format!("cutproof.{}.{part}", self.dotted)
+        class(&self.dotted, part)
     }
+}
 
-    fn suite(&self, run: &RunView<'_>, part: &str, testcases: Vec<TestCase>) -> TestSuite {
-        TestSuite {
-            name: format!("{} {part}{}", self.environment, self.mark),
-            package: "cutproof".to_owned(),
-            timestamp: moment(run.started.started.millis()),
-            hostname: cut(&visible(&run.started.host), 100).into_owned(),
-            testcases,
-            system_out: None,
-            system_err: None,
+fn class(dotted: &str, part: &str) -> String {
+    format!("cutproof.{dotted}.{part}")
+}
+
+/// A duration that can be summed up over any number of cases, in microseconds.
+pub(super) fn micros(millis: f64) -> u64 {
+    if millis.is_finite() { (millis * 1e3).clamp(0.0, 1e15) as u64 } else { 0 }
+}
+
+/// What a suite is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Stage(Stage),
+    Phase(Phase),
+}
+
+impl Part {
+    fn as_str(self) -> &'static str {
+        match self {
+            Part::Stage(stage) => stage.as_str(),
+            Part::Phase(phase) => phase.as_str(),
         }
     }
 }
 
-/// To the second, in the years that RFC 3339 can write: the writer can't refuse.
-fn moment(millis: i64) -> OffsetDateTime {
-    let seconds = millis.div_euclid(1000).clamp(0, 253_402_300_799);
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+/// A case that is to be listed.
+struct Item<'v> {
+    part: Part,
+    /// As what it counts where room is short.
+    verdict: Verdict,
+    kind: Option<Kind>,
+    micros: u64,
+    of: Of<'v>,
 }
 
-/// A duration that can be summed up over any number of cases.
-pub(super) fn time(millis: f64) -> Duration {
-    let micros = if millis.is_finite() { (millis * 1e3).clamp(0.0, 1e15) } else { 0.0 };
-    Duration::microseconds(micros as i64)
+enum Of<'v> {
+    Gate(&'v GateView<'v>),
+    /// A part of a cutover.
+    Case(Box<Case<'v>>),
 }
 
-/// Cases as far as there is room.
-struct Cases {
-    by_phase: [Vec<TestCase>; Phase::ALL.len()],
-    /// How many of each verdict there was no room for.
-    left_out: Vec<(Verdict, usize)>,
-}
-
-impl Cases {
-    fn of(run: &RunView<'_>, names: &Names, room: usize) -> Cases {
-        let (kept, left_out, mut room) = keep(run, names, room);
-        let mut by_phase: [Vec<TestCase>; Phase::ALL.len()] = Default::default();
-        for (gate, least) in run.gates.iter().zip(kept).filter_map(|(gate, kept)| Some((gate, kept?))) {
-            let mut case = case(gate, names);
-            let texts = written_size(&case).saturating_sub(least);
-            match room.checked_sub(texts) {
-                Some(rest) => room = rest,
-                None => case = without_texts(case),
-            }
-            by_phase[gate.gate.phase as usize].push(case);
+impl<'v> Item<'v> {
+    fn of_gate(run: &RunView<'_>, gate: &'v GateView<'v>) -> Item<'v> {
+        let verdict = if counts_as_flaky(run, gate) { Verdict::Failed } else { gate.verdict };
+        Item {
+            part: Part::Phase(gate.gate.phase),
+            verdict,
+            kind: kind(verdict),
+            micros: micros(gate.duration_ms()),
+            of: Of::Gate(gate),
         }
-        Cases { by_phase, left_out }
+    }
+
+    fn of_stage(stage: Stage, verdict: Verdict, case: Case<'v>) -> Item<'v> {
+        let kind = case.fault.as_ref().map(|fault| fault.kind);
+        Item { part: Part::Stage(stage), verdict, kind, micros: case.micros, of: Of::Case(Box::new(case)) }
+    }
+
+    fn case<'i>(&'i self, run: &RunView<'_>, names: &'i Names) -> Cow<'i, Case<'i>> {
+        match &self.of {
+            Of::Gate(gate) => Cow::Owned(case(run, gate, names)),
+            Of::Case(case) => Cow::Borrowed(case),
+        }
+    }
+
+    fn sized(&self, run: &RunView<'_>, names: &Names, scratch: &mut String) -> Sized {
+        let case = self.case(run, names);
+        scratch.clear();
+        case.write(scratch);
+        let whole = scratch.len();
+        scratch.clear();
+        case.write_bare(scratch);
+        let bare = scratch.len();
+        // What is short enough loses nothing.
+        Sized { verdict: self.verdict, whole, bare: bare.min(whole) }
     }
 }
 
-/// Which gates are listed, each with the bytes that it takes without texts; how many are not; and the room that is
-/// left for texts. The worst come first, so that room runs out for what matters least.
-fn keep(
-    run: &RunView<'_>,
-    names: &Names,
-    mut room: usize,
-) -> (Vec<Option<usize>>, Vec<(Verdict, usize)>, usize) {
-    let mut kept = vec![None; run.gates.len()];
-    let mut left_out = Vec::new();
-    for verdict in Verdict::ALL.into_iter().rev() {
-        let mut count = 0;
-        let of_it = |gate: &GateView<'_>| gate.verdict == verdict && run.is_listed(gate);
-        for (at, gate) in run.gates.iter().enumerate().filter(|(_, gate)| of_it(gate)) {
-            let least = least_size(gate, names);
-            match room.checked_sub(least) {
-                Some(rest) => (kept[at], room) = (Some(least), rest),
-                None => count += 1,
-            }
-        }
-        if count > 0 {
-            left_out.push((verdict, count));
-        }
-    }
-    (kept, left_out, room)
+/// All cases of a run's parts, suite by suite.
+struct Listed<'v> {
+    run: &'v RunView<'v>,
+    names: &'v Names,
+    items: Vec<Item<'v>>,
 }
 
-fn case(gate: &GateView<'_>, names: &Names) -> TestCase {
-    let mut case = TestCase::success(gate.gate.id.as_str(), time(gate.duration_ms()));
-    case.classname = Some(names.class(gate.gate.phase.as_str()));
-    case.filepath = Some(file_of(gate).into_owned());
-    case.result = result(gate);
+impl<'v> Listed<'v> {
+    fn of(run: &'v RunView<'v>, names: &'v Names) -> Listed<'v> {
+        let stages = junit_switch::cases(run, names);
+        let mut items: Vec<_> =
+            stages.into_iter().map(|(stage, verdict, case)| Item::of_stage(stage, verdict, case)).collect();
+        for phase in Phase::ALL {
+            let of_it = |gate: &&GateView<'_>| gate.gate.phase == phase && run.is_listed(gate);
+            items.extend(run.gates.iter().filter(of_it).map(|gate| Item::of_gate(run, gate)));
+        }
+        Listed { run, names, items }
+    }
+
+    fn fit(&self, limits: Limits) -> Fit {
+        let mut scratch = String::new();
+        let sized = |item: &Item<'_>| item.sized(self.run, self.names, &mut scratch);
+        let sizes: Vec<_> = self.items.iter().map(sized).collect();
+        Fit::of(&sizes, limits)
+    }
+}
+
+/// Whether a gate that passed counts as failed, since it did so only at another attempt.
+fn counts_as_flaky(run: &RunView<'_>, gate: &GateView<'_>) -> bool {
+    run.started.fail_on_flaky && gate.gate.required && gate.is_flaky()
+}
+
+fn case<'v>(run: &RunView<'_>, gate: &'v GateView<'v>, names: &'v Names) -> Case<'v> {
+    let class = names.phases[gate.gate.phase as usize].as_str();
+    let (before, between) = before(gate);
     let excerpt = gate.ended.map_or("", |ended| ended.excerpt.as_str());
-    if !excerpt.is_empty() {
-        let most = if gate.verdict == Verdict::Passed { EXCERPT_OF_PASS } else { EXCERPT };
-        case.system_out = Some(cdata(&cut_middle(excerpt, most)).into_owned());
+    let mut output = String::new();
+    if gate.verdict != Verdict::Passed {
+        output.push_str(&cut_middle(excerpt, EXCERPT));
+    } else {
+        output.push_str(&output_of_pass(gate, &before, between, excerpt));
     }
-    case
+    let mut before: Vec<_> = before.iter().map(fault_of_attempt).collect();
+    if before.is_empty() && gate.is_flaky() {
+        before.push(unknown_attempt());
+    }
+    Case {
+        file: Some(file_of(gate)),
+        fault: fault(run, gate),
+        before,
+        output,
+        ..Case::new(gate.gate.id.as_str(), class, micros(gate.duration_ms()))
+    }
 }
 
-fn result(gate: &GateView<'_>) -> TestResult {
-    let because = |gate: &GateView<'_>| {
-        let optional = if gate.gate.required { "" } else { "not required: " };
-        let reason = if gate.reason.is_empty() { gate.verdict.as_str() } else { &*gate.reason };
-        let message = cut(&visible(&format!("{optional}{reason}")), MESSAGE).into_owned();
-        let text = cdata(&text(gate, &message)).into_owned();
-        (message, Some(text))
-    };
-    match gate.verdict {
-        Verdict::Passed => TestResult::Success,
-        verdict => {
-            let (message, cause) = because(gate);
-            of_verdict("Gate", verdict, message, cause)
+/// The attempts before the last one, as far as they are told, and how many between them are not.
+fn before<'v>(gate: &GateView<'v>) -> (Vec<Attempt<'v>>, usize) {
+    let all = gate.given_up();
+    let between = all.len().saturating_sub(ATTEMPTS);
+    if between == 0 {
+        return (all.to_vec(), 0);
+    }
+    let (first, others) = all.split_at(ATTEMPTS / 2);
+    ([first, &others[between..]].concat(), between)
+}
+
+fn fault_of_attempt(attempt: &Attempt<'_>) -> Fault {
+    let message = told_attempt(attempt);
+    Fault {
+        kind: kind(attempt.verdict).unwrap_or(Kind::Error),
+        type_: type_of("Gate", attempt.verdict),
+        text: message.clone(),
+        message,
+    }
+}
+
+/// That there was an attempt of which nothing is on record.
+fn unknown_attempt() -> Fault {
+    let message = "an attempt before did not pass, and it is not on record why".to_owned();
+    Fault { kind: Kind::Error, type_: type_of("Gate", Verdict::Error), text: message.clone(), message }
+}
+
+fn told_attempt(attempt: &Attempt<'_>) -> String {
+    cut(&attempt.to_string(), ATTEMPT).into_owned()
+}
+
+fn told_attempts(attempts: &[Attempt<'_>], between: usize) -> String {
+    let mut told = String::new();
+    for (place, attempt) in attempts.iter().enumerate() {
+        if place == ATTEMPTS / 2 && between > 0 {
+            // Writing to a String can't fail.
+            let _ = write!(told, "\n… and {between} attempts between");
         }
+        let _ = write!(told, "\n{}", told_attempt(attempt));
+    }
+    told
+}
+
+/// What a gate printed that passed; where that was not at once, the attempts before it. Of such a case readers show
+/// nothing else, if anything.
+fn output_of_pass(gate: &GateView<'_>, before: &[Attempt<'_>], between: usize, excerpt: &str) -> String {
+    if before.is_empty() && !gate.is_flaky() {
+        return cut_middle(excerpt, EXCERPT_OF_PASS).into_owned();
+    }
+    let attempts = gate.attempts();
+    let told = format!("passed at attempt {attempts}{}", told_attempts(before, between));
+    let mut told = cut_middle(&told, ATTEMPTS_OF_PASS).into_owned();
+    if !excerpt.is_empty() {
+        let room = EXCERPT_OF_PASS.saturating_sub(told.chars().count() + 2);
+        told.push_str("\n\n");
+        told.push_str(&cut_middle(excerpt, room));
+    }
+    told
+}
+
+fn fault(run: &RunView<'_>, gate: &GateView<'_>) -> Option<Fault> {
+    if counts_as_flaky(run, gate) {
+        let attempts = gate.attempts();
+        let what = format!("passed only at attempt {attempts}, which --fail-on-flaky counts as failed");
+        let message = match gate.given_up().last() {
+            Some(last) => format!("{what}; {}", told_attempt(last)),
+            None => what,
+        };
+        let message = cut(&message, MESSAGE).into_owned();
+        let text = text(gate, &message);
+        return Some(Fault { kind: Kind::Failure, type_: "GateFlaky".to_owned(), message, text });
+    }
+    let kind = kind(gate.verdict)?;
+    let optional = if gate.gate.required { "" } else { "not required: " };
+    let reason = if gate.reason.is_empty() { gate.verdict.as_str() } else { &*gate.reason };
+    let message = cut(&visible(&format!("{optional}{reason}")), MESSAGE).into_owned();
+    let text = text(gate, &message);
+    Some(Fault { kind, type_: type_of("Gate", gate.verdict), message, text })
+}
+
+/// What a verdict is in JUnit; nothing for a pass.
+pub(super) fn kind(verdict: Verdict) -> Option<Kind> {
+    match verdict {
+        Verdict::Passed => None,
+        Verdict::Failed => Some(Kind::Failure),
+        Verdict::Error | Verdict::Inconclusive => Some(Kind::Error),
+        Verdict::Skipped => Some(Kind::Skipped),
     }
 }
 
-/// What a verdict is in JUnit; `what` was judged: a gate, a step, a stage.
-pub(super) fn of_verdict(what: &str, verdict: Verdict, message: String, cause: Option<String>) -> TestResult {
-    let type_ = |word: &str| format!("{what}{word}");
-    match verdict {
-        Verdict::Passed => TestResult::Success,
-        Verdict::Failed => TestResult::Failure { type_: type_("Failed"), message, cause },
-        Verdict::Error => TestResult::Error { type_: type_("Error"), message, cause },
-        Verdict::Inconclusive => TestResult::Error { type_: type_("Inconclusive"), message, cause },
-        Verdict::Skipped => TestResult::SkippedWithCause { type_: type_("Skipped"), message, cause },
-    }
+/// The type of what did not pass; `what` was judged: a gate, a step, a stage.
+pub(super) fn type_of(what: &str, verdict: Verdict) -> String {
+    let word = match verdict {
+        Verdict::Passed => "Passed",
+        Verdict::Failed => "Failed",
+        Verdict::Error => "Error",
+        Verdict::Inconclusive => "Inconclusive",
+        Verdict::Skipped => "Skipped",
+    };
+    format!("{what}{word}")
 }
 
 /// The text of a case that did not pass: its message once more, what was expected and seen, and where it stands.
@@ -220,6 +404,8 @@ fn text(gate: &GateView<'_>, message: &str) -> String {
     if gate.attempts() > 0 {
         // Writing to a String can't fail.
         let _ = write!(text, "\nexpected: {}\nattempts: {}", visible(&gate.gate.expect), gate.attempts());
+        let (attempts, between) = before(gate);
+        text.push_str(&told_attempts(&attempts, between));
     }
     for seen in gate.ended.iter().flat_map(|ended| &ended.observations) {
         let _ = write!(text, "\nseen: {}", visible(&observed(seen)));
@@ -253,139 +439,11 @@ pub fn stack(file: &str, line: usize) -> String {
     format!("{package}({name}:{line})")
 }
 
-pub(super) fn without_texts(mut case: TestCase) -> TestCase {
-    case.system_out = None;
-    match &mut case.result {
-        TestResult::Failure { message, cause, .. }
-        | TestResult::Error { message, cause, .. }
-        | TestResult::SkippedWithCause { message, cause, .. } => {
-            NO_ROOM.clone_into(message);
-            *cause = Some(NO_ROOM.to_owned());
-        }
-        TestResult::Success | TestResult::Skipped => {}
-    }
-    case
-}
-
-/// Bytes around a case's names and time, around its result, and around its output.
-const CASE: usize = r#"<testcase name="" time="1000000000.000001" classname="" file=""></testcase>"#.len();
-const RESULT: usize = r#"<failure type="GateInconclusive" message=""><![CDATA[]]></failure>"#.len();
-const OUTPUT: usize = "<system-out><![CDATA[]]></system-out>".len();
-
-/// At least as many bytes as a case takes in the file.
-pub(super) fn written_size(case: &TestCase) -> usize {
-    let result = match &case.result {
-        TestResult::Failure { message, cause, .. }
-        | TestResult::Error { message, cause, .. }
-        | TestResult::SkippedWithCause { message, cause, .. } => {
-            RESULT + attribute(message) + cause.as_ref().map_or(0, String::len)
-        }
-        TestResult::Success | TestResult::Skipped => 0,
-    };
-    let [class, file] = [&case.classname, &case.filepath].map(|name| name.as_deref().map_or(0, attribute));
-    let output = case.system_out.as_ref().map_or(0, |output| OUTPUT + output.len());
-    CASE + attribute(&case.name) + class + file + result + output
-}
-
-/// At least as many bytes as the case of a gate takes in the file without its texts.
-fn least_size(gate: &GateView<'_>, names: &Names) -> usize {
-    let class = "cutproof..readiness".len() + names.dotted.len();
-    let result = if gate.verdict == Verdict::Passed { 0 } else { RESULT + 2 * NO_ROOM.len() };
-    CASE + gate.gate.id.as_str().len() + class + attribute(&file_of(gate)) + result
-}
-
-/// Bytes of a text in an attribute, with everything escaped that may be.
-fn attribute(text: &str) -> usize {
-    text.bytes().map(|byte| if b"<>&'\"".contains(&byte) { 6 } else { 1 }).sum()
-}
-
 fn file_of<'a>(gate: &'a GateView<'_>) -> Cow<'a, str> {
     match visible(&gate.gate.at.file) {
         Cow::Borrowed(file) => cut(file, FILE),
         Cow::Owned(file) => Cow::Owned(cut(&file, FILE).into_owned()),
     }
-}
-
-/// The case of a rehearsed cutover. Where it did not end as it must, the run's verdict says so.
-fn rehearsed(run: &RunView<'_>) -> String {
-    match &run.started.fault {
-        None => "rehearsed-cutover".to_owned(),
-        Some(fault) => format!("rehearsed-cutover-with-{}", cut(&visible(fault), 60)),
-    }
-}
-
-/// The case of a shard to which no gate falls: a report without cases is an error for some readers, and green for
-/// others.
-fn of_no_gate(run: &RunView<'_>, names: &Names) -> Option<TestCase> {
-    let shard = run.started.partition.as_ref().filter(|_| run.selected().next().is_none())?;
-    let message = format!("no gate of the plan falls to shard {}/{}", shard.index, shard.total);
-    let mut case = TestCase::success(&format!("shard-{}-of-{}", shard.index, shard.total), Duration::ZERO);
-    case.classname = Some(names.class("run"));
-    let cause = Some(message.clone());
-    case.result = TestResult::SkippedWithCause { type_: "ShardEmpty".to_owned(), message, cause };
-    Some(case)
-}
-
-/// The case of a good run that has no other: readiness by flags, a watch. A report without cases says nothing, and a
-/// reader can't tell it from one that was emptied.
-fn good_run(names: &Names) -> TestCase {
-    let mut case = TestCase::success("verdict", Duration::ZERO);
-    case.classname = Some(names.class("run"));
-    case
-}
-
-/// Cases that speak of the run and not of a gate: why it is not good where no gate shows that, and what was left out.
-/// Without them a run that was killed between two gates would read as one in which nothing failed.
-fn about_run(run: &RunView<'_>, names: &Names, left_out: Vec<(Verdict, usize)>) -> Vec<TestCase> {
-    let error = |name: &str, message: String| {
-        let mut case = TestCase::error(name, Duration::ZERO, "RunNotGood", "");
-        let message = cut(&visible(&message), MESSAGE).into_owned();
-        let text = Some(cdata(&message).into_owned());
-        case.result = TestResult::Error { type_: "RunNotGood".to_owned(), message, cause: text };
-        case.classname = Some(names.class("run"));
-        case.filepath =
-            run.started.profile.as_ref().map(|profile| cut(&visible(&profile.path), FILE).into_owned());
-        case
-    };
-    let verdict = verdict(run);
-    let is_red = |reason: &Reason<'_>| match reason {
-        Reason::Gate(gate) => gate.verdict > Verdict::Skipped,
-        Reason::Switch(against) => against.is_red(),
-        _ => false,
-    };
-    let red = verdict.reasons.iter().any(is_red);
-    let of_case = |reason: &Reason<'_>| matches!(reason, Reason::Gate(_) | Reason::Switch(_));
-    let hidden = verdict.reasons.iter().filter(|reason| !(red && of_case(reason)));
-    let mut cases = Vec::new();
-    if let Some((Verdict::Passed, _)) = run.rehearsed {
-        let mut case = TestCase::success(&rehearsed(run), Duration::ZERO);
-        case.classname = Some(names.class("run"));
-        cases.push(case);
-    }
-    cases.extend(of_no_gate(run, names));
-    let reasons: Vec<_> = hidden.take(20).map(Reason::to_string).collect();
-    if !reasons.is_empty() {
-        cases.push(error("verdict", format!("the run is {}: {}", verdict.verdict, reasons.join("; "))));
-    }
-    for verdict in Verdict::ALL.into_iter().rev() {
-        let of_it = left_out.iter().filter(|(of, _)| *of == verdict);
-        let count: usize = of_it.map(|(_, count)| count).sum();
-        if count == 0 {
-            continue;
-        }
-        let name = format!("left-out-{verdict}");
-        let message =
-            format!("{count} gates that {verdict} are not listed: this report is at its size limit");
-        if verdict > Verdict::Skipped {
-            cases.push(error(&name, message));
-        } else {
-            let mut case = error(&name, String::new());
-            let (type_, cause) = ("ReportCut".to_owned(), Some(message.clone()));
-            case.result = TestResult::SkippedWithCause { type_, message, cause };
-            cases.push(case);
-        }
-    }
-    cases
 }
 
 #[cfg(test)]

@@ -2,28 +2,22 @@
 //! its reason; one that is red has a red case, whatever came of its parts.
 
 use super::against::{CUT_OFF, Seconds, limit_ms};
-use super::junit::{
-    EXCERPT, EXCERPT_OF_PASS, FILE, MESSAGE, Names, TEXT, of_verdict, stack, time, without_texts,
-    written_size,
-};
+use super::junit::{EXCERPT, EXCERPT_OF_PASS, FILE, MESSAGE, Names, TEXT, kind, micros, stack, type_of};
+use super::junit_case::{Case, Fault};
 use super::proof::mark_fault;
 use super::switch::{CommandView, SequenceView, StageView, SwitchView};
-use super::text::{cdata, cut, cut_middle, visible};
+use super::text::{cut, cut_middle, visible};
 use super::view::RunView;
 use crate::model::event::StepStatus;
 use crate::model::switch::{ChildGate, ChildRun, Stage, SwitchMark};
 use crate::model::watch::{MetricCounts, WatchMetric, WatchVerdict};
 use crate::model::{Position, Stamp, Verdict};
-use junit_report::{TestCase, TestResult};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-/// Cases by stage; how many of each verdict there was no room for; and the room that is left.
-type Fitted = (Vec<(Stage, Vec<TestCase>)>, Vec<(Verdict, usize)>, usize);
-
-/// The cases of a cutover as far as there is room; none of any other run.
-pub(super) fn cases(run: &RunView<'_>, names: &Names, room: usize) -> Fitted {
-    let Some(switch) = &run.switch else { return (Vec::new(), Vec::new(), room) };
+/// The cases of a cutover, stage by stage, with their verdicts; none of any other run.
+pub(super) fn cases(run: &RunView<'_>, names: &Names) -> Vec<(Stage, Verdict, Case<'static>)> {
+    let Some(switch) = &run.switch else { return Vec::new() };
     let mut all = Vec::new();
     for stage in switch.stages.iter().filter(|stage| is_planned(switch, stage.stage)) {
         let class = names.class(&format!("stage-{}", stage.stage));
@@ -33,46 +27,13 @@ pub(super) fn cases(run: &RunView<'_>, names: &Names, room: usize) -> Fitted {
             all.push((stage.stage, told.verdict, told.case(&class, run)));
         }
     }
-    fit(all, room)
+    all
 }
 
 /// A rollback on its own has no stages of a cutover but its preflight.
 fn is_planned(switch: &SwitchView<'_>, stage: Stage) -> bool {
     let of_rollback = matches!(stage, Stage::Preflight | Stage::Rollback | Stage::RollbackReadiness);
     switch.plan.cutover.is_some() || of_rollback
-}
-
-/// Gives up texts first and then cases, the best first.
-fn fit(all: Vec<(Stage, Verdict, TestCase)>, mut room: usize) -> Fitted {
-    let bare = |case: &TestCase| written_size(&without_texts(case.clone())).min(written_size(case));
-    let mut kept = vec![None; all.len()];
-    let mut left_out = Vec::new();
-    for verdict in Verdict::ALL.into_iter().rev() {
-        for (at, (_, _, case)) in all.iter().enumerate().filter(|(_, (_, of, _))| *of == verdict) {
-            let least = bare(case);
-            match room.checked_sub(least) {
-                Some(rest) => (kept[at], room) = (Some(least), rest),
-                None => left_out.push((verdict, 1)),
-            }
-        }
-    }
-    let mut by_stage: Vec<(Stage, Vec<TestCase>)> = Vec::new();
-    for ((stage, _, case), least) in all.into_iter().zip(kept).filter_map(|(case, kept)| Some((case, kept?)))
-    {
-        let texts = written_size(&case).saturating_sub(least);
-        let case = match room.checked_sub(texts) {
-            Some(rest) => {
-                room = rest;
-                case
-            }
-            None => without_texts(case),
-        };
-        match by_stage.last_mut().filter(|(last, _)| *last == stage) {
-            Some((_, cases)) => cases.push(case),
-            None => by_stage.push((stage, vec![case])),
-        }
-    }
-    (by_stage, left_out, room)
 }
 
 /// What a case says.
@@ -114,21 +75,21 @@ impl<'a> Told<'a> {
         seen.insert(self.name.clone());
     }
 
-    fn case(self, class: &str, run: &RunView<'_>) -> TestCase {
-        let mut case = TestCase::success(&self.name, time(self.duration_ms));
-        case.classname = Some(class.to_owned());
+    fn case(self, class: &str, run: &RunView<'_>) -> Case<'static> {
+        let mut case = Case::new(self.name.clone(), class.to_owned(), micros(self.duration_ms));
         let profile = run.started.profile.as_ref().map(|profile| profile.path.as_str());
         let file = self.at.map(|at| at.file.as_str()).or(profile);
-        case.filepath = file.map(|file| cut(&visible(file), FILE).into_owned());
-        case.result = self.result();
+        case.file = file.map(|file| cut(&visible(file), FILE).into_owned().into());
+        case.fault = self.fault();
         if !self.output.is_empty() {
             let most = if self.verdict == Verdict::Passed { EXCERPT_OF_PASS } else { EXCERPT };
-            case.system_out = Some(cdata(&cut_middle(self.output, most)).into_owned());
+            case.output = cut_middle(self.output, most).into_owned();
         }
         case
     }
 
-    fn result(&self) -> TestResult {
+    fn fault(&self) -> Option<Fault> {
+        let kind = kind(self.verdict)?;
         let message = if self.message.is_empty() { self.verdict.as_str() } else { &self.message };
         let message = cut(&visible(message), MESSAGE).into_owned();
         let mut text = format!("{message}{}", self.details);
@@ -144,7 +105,7 @@ impl<'a> Told<'a> {
                 stack(&file, at.line)
             );
         }
-        of_verdict(self.kind, self.verdict, message, Some(cdata(&text).into_owned()))
+        Some(Fault { kind, type_: type_of(self.kind, self.verdict), message, text })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The report of cutovers as its readers find it.
 
+use super::super::junit_fit::{LIMITS, Limits};
 use super::super::sample::Sample;
 use super::super::sample_switch::*;
 use super::super::{Outcome, RunView, junit, verdict};
@@ -10,7 +11,7 @@ use std::collections::BTreeSet;
 
 fn written(sample: &Sample) -> String {
     let records = sample.records();
-    String::from_utf8(junit(&RunView::of(&records).unwrap()).unwrap()).unwrap()
+    String::from_utf8(junit(&RunView::of(&records).unwrap())).unwrap()
 }
 
 fn read(sample: &Sample) -> Report {
@@ -297,7 +298,7 @@ fn a_report_without_room_says_what_it_left_out() {
     let records = sample.records();
     let view = RunView::of(&records).unwrap();
     assert_eq!(verdict(&view).verdict, Outcome::Failed);
-    let text = |limit| String::from_utf8(super::super::junit::junit_within(&view, limit).unwrap()).unwrap();
+    let text = |bytes| super::super::junit::junit_within(&view, Limits { bytes, ..LIMITS });
     let small = text(28_000);
     assert!(
         small.len() < 28_000 && small.contains("bootstrap_infra") && small.contains("no room"),

@@ -8,6 +8,9 @@ mod env;
 mod export;
 mod inits;
 mod junit;
+mod junit_case;
+mod junit_fit;
+mod junit_run;
 mod junit_switch;
 mod listing;
 mod proof;
@@ -28,14 +31,14 @@ pub use claim::Claim;
 pub use env::{Entry, Env, Stray};
 pub use export::{Exported, export, renew};
 pub use inits::VERSION as ENV_VERSION;
-pub use junit::{JunitError, junit, stack};
+pub use junit::{Cut, junit, junit_cut, stack};
 pub use readiness::{FILE as READINESS_FILE, Sli, VERSION as READINESS_VERSION, slis};
 pub use shards::{Differing, Merged, Misfit, SHARDS, ShardView};
 pub use summary::{VERSION as SUMMARY_VERSION, summary};
 pub use switch::{CommandView, SequenceView, StageView, SwitchView};
 pub use switch_env::{CUTOVER_FILE, ROLLBACK_FILE, documents as switch_documents};
-pub use verdict::{Outcome, Reason, RunVerdict, verdict};
-pub use view::{Contradiction, GateView, RunEnd, RunView, ServiceState, ServiceView, StepView};
+pub use verdict::{Outcome, Reason, RunVerdict, flaky, verdict};
+pub use view::{Attempt, Contradiction, GateView, RunEnd, RunView, ServiceState, ServiceView, StepView};
 pub use write::{WriteError, folder_of, place, write};
 
 #[cfg(test)]
@@ -73,7 +76,7 @@ pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
     documents.extend(inits::documents(run));
     documents.extend(readiness::document(run)?);
     documents.extend(switch_documents(run));
-    documents.push(Document { name: JUNIT_FILE.to_owned(), bytes: junit(run)? });
+    documents.push(Document { name: JUNIT_FILE.to_owned(), bytes: junit(run) });
     documents.extend(watch::documents(run)?);
     documents.push(Document { name: SUMMARY_FILE.to_owned(), bytes: summary(run)? });
     Ok(documents)
@@ -86,7 +89,7 @@ pub fn documents(run: &RunView<'_>) -> Result<Vec<Document>, ProjectionError> {
 pub fn joined_documents(merged: &Merged<'_>) -> Result<Vec<Document>, ProjectionError> {
     let run = merged.view();
     Ok(vec![
-        Document { name: JUNIT_FILE.to_owned(), bytes: junit(&run)? },
+        Document { name: JUNIT_FILE.to_owned(), bytes: junit(&run) },
         Document { name: SUMMARY_FILE.to_owned(), bytes: summary(&run)? },
     ])
 }
@@ -116,9 +119,6 @@ pub fn is_document(name: &str) -> bool {
 /// Why a projection could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectionError {
-    /// The JUnit report.
-    #[error("cannot make junit.xml: {0}")]
-    Junit(#[from] JunitError),
     /// The service levels.
     #[error("cannot make ctp_readiness.json: {0}")]
     Readiness(#[source] serde_json::Error),

@@ -188,6 +188,7 @@ impl Sample {
             reason: reason.to_owned(),
             attempts: u32::from(run),
             duration_ms: if run { 80.0 } else { 0.0 },
+            attempt_ms: None,
             observations: Vec::new(),
             facts: Args::default(),
             excerpt: String::new(),

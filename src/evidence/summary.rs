@@ -1,9 +1,10 @@
 //! `summary.json`: what came of a run, for programs that don't want to read a journal.
 
+use super::junit::junit_cut;
 use super::shards::ShardView;
 use super::summary_switch::Switch;
 use super::verdict::{Outcome, verdict};
-use super::view::{GateView, RunView, ServiceState, ServiceView};
+use super::view::{Attempt, GateView, RunView, ServiceState, ServiceView};
 use crate::model::event::{FileDigest, Partition};
 use crate::model::{Counts, GateId, Phase, Product, RunId, ServiceKind, Stamp, Verdict};
 use serde::{Serialize, Serializer};
@@ -43,6 +44,10 @@ struct Summary<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     shards: Vec<Shard<'a>>,
     counts: Totals,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    fail_on_flaky: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    junit_cut: Option<JunitCut>,
     gates: Sequence<'a, GateView<'a>, Gate<'a>>,
     services: Vec<Service<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +81,13 @@ struct Totals {
     #[serde(flatten)]
     by_verdict: Counts,
     not_selected: usize,
+    /// How many of those that passed did so only at another attempt.
+    #[serde(skip_serializing_if = "is_none")]
+    on_retry: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize)]
@@ -90,9 +102,27 @@ struct Gate<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     set_up: bool,
     attempts: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tries: Vec<Try<'a>>,
     duration_ms: f64,
     file: &'a str,
     line: usize,
+}
+
+/// An attempt of a gate that was tried more than once.
+#[derive(Serialize)]
+struct Try<'a> {
+    attempt: u32,
+    verdict: Verdict,
+    reason: &'a str,
+    duration_ms: Option<f64>,
+}
+
+/// What `junit.xml` leaves out, since it would be too large for its readers.
+#[derive(Serialize)]
+struct JunitCut {
+    cases_not_listed: usize,
+    cases_without_texts: usize,
 }
 
 #[derive(Serialize)]
@@ -130,6 +160,7 @@ pub fn summary(run: &RunView<'_>) -> Result<Vec<u8>, serde_json::Error> {
     }
     let by_verdict = run.counts();
     let not_selected = run.gates.len() - by_verdict.total();
+    let on_retry = run.selected().filter(|gate| gate.is_flaky()).count();
     let summary = Summary {
         projection: "summary",
         version: VERSION,
@@ -154,7 +185,10 @@ pub fn summary(run: &RunView<'_>) -> Result<Vec<u8>, serde_json::Error> {
         profile: started.profile.as_ref(),
         journal: run.shards.is_empty().then(|| journal(run)),
         shards: run.shards.iter().map(shard).collect(),
-        counts: Totals { total: by_verdict.total(), by_verdict, not_selected },
+        counts: Totals { total: by_verdict.total(), by_verdict, not_selected, on_retry },
+        fail_on_flaky: started.fail_on_flaky,
+        junit_cut: junit_cut(run)
+            .map(|cut| JunitCut { cases_not_listed: cut.cases, cases_without_texts: cut.texts }),
         gates: Sequence(&run.gates, gate),
         services: run.services.iter().map(|(name, view)| service(name, view)).collect(),
         switch: run.switch.as_ref().map(|switch| Switch::of(run, switch)),
@@ -192,10 +226,16 @@ fn gate<'a>(view: &'a GateView<'a>) -> Gate<'a> {
         selected: view.selected,
         set_up: view.set_up,
         attempts: view.attempts(),
+        tries: view.tries().map(tried).collect(),
         duration_ms: view.duration_ms(),
         file: &view.gate.at.file,
         line: view.gate.at.line,
     }
+}
+
+fn tried(attempt: Attempt<'_>) -> Try<'_> {
+    let Attempt { number, verdict, reason, duration_ms } = attempt;
+    Try { attempt: number, verdict, reason, duration_ms }
 }
 
 fn service<'a>(name: &'a str, view: &ServiceView<'a>) -> Service<'a> {

@@ -20,6 +20,10 @@ fn hides(c: char) -> bool {
 }
 
 fn escaped(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
+    // Most of what is written is plain, and there may be 100,000 of it.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     let unsafe_at = |c: char| hides(c) && !keep(c);
     let Some(first) = text.find(unsafe_at) else { return Cow::Borrowed(text) };
     let mut safe = String::with_capacity(text.len() + 16);
@@ -63,15 +67,23 @@ pub fn value(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Text for an XML character-data section: lines and tabs stay, whatever else hides is escaped, and the section's
-/// end mark is spread over two sections, which every parser joins again.
-pub fn cdata(text: &str) -> Cow<'_, str> {
+/// Text of several lines: lines and tabs stay, whatever else hides is escaped.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+        return Cow::Borrowed(text);
+    }
     let text =
         if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) };
-    let safe = match escaped(&text, |c| matches!(c, '\n' | '\t')) {
+    match escaped(&text, |c| matches!(c, '\n' | '\t')) {
         Cow::Borrowed(_) => text,
         Cow::Owned(safe) => Cow::Owned(safe),
-    };
+    }
+}
+
+/// Text for an XML character-data section: as [`lines`], and the section's end mark is spread over two sections, which
+/// every parser joins again.
+pub fn cdata(text: &str) -> Cow<'_, str> {
+    let safe = lines(text);
     if safe.contains("]]>") { Cow::Owned(safe.replace("]]>", "]]]]><![CDATA[>")) } else { safe }
 }
 

@@ -74,6 +74,8 @@ pub enum Reason<'a> {
     Gate(&'a GateView<'a>),
     /// A required gate of another shard did not pass where this one needs it.
     SetUp(&'a GateView<'a>),
+    /// A required gate passed only after another attempt, in a run for which that counts.
+    Flaky(&'a GateView<'a>),
     /// A service level is not healthy: which, what was seen and expected, and where the value came from.
     Unhealthy(String),
     /// Readiness was to be judged, by no service level.
@@ -109,6 +111,14 @@ impl fmt::Display for Reason<'_> {
                     gate.at.line
                 )
             }
+            Reason::Flaky(view) => {
+                let (gate, attempts) = (view.gate, view.attempts());
+                write!(f, "{} passed only at attempt {attempts}", gate.case())?;
+                if let Some(before) = view.given_up().last() {
+                    write!(f, "; {before}")?;
+                }
+                write!(f, " ({}:{})", gate.at.file, gate.at.line)
+            }
             Reason::Unhealthy(told) => f.write_str(told),
             Reason::NoLevels => f.write_str("no service level was judged, and that proves nothing"),
             Reason::Rehearsed(why) => write!(f, "the rehearsed cutover: {why}"),
@@ -123,7 +133,8 @@ impl fmt::Display for Reason<'_> {
 
 /// Judges a run: it passed only if it ended in order, was not interrupted, had a gate, every required gate passed, and
 /// every service level is healthy where readiness is measured. A required gate that was skipped has not passed; only
-/// in a dry run is skipping what should happen. Gates that are not required, and those that a selection left out, don't
+/// in a dry run is skipping what should happen. One that passed only after another attempt counts against a run that
+/// was made with `--fail-on-flaky`. Gates that are not required, and those that a selection left out, don't
 /// count. A shard may have no gate: it is partial, and what is joined from all shards must have one. A run that judges readiness, is a cutover or has a watch needs no gate. Of a cutover all steps went well, no
 /// stage is red, and it was not rolled back but for a drill, which went well too.
 pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
@@ -141,6 +152,9 @@ pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
     let stands = |gate: &&GateView<'_>| gate.gate.required && !fine(gate.verdict, dry);
     reasons.extend(run.selected().filter(stands).map(Reason::Gate));
     reasons.extend(run.set_up().filter(stands).map(Reason::SetUp));
+    if started.fail_on_flaky {
+        reasons.extend(flaky(run).map(Reason::Flaky));
+    }
     reasons.extend(unhealthy(run));
     reasons.extend(rehearsed(run).map(Reason::Rehearsed));
     reasons.extend(run.watch.as_ref().and_then(|watch| watch.against(run.started)).map(Reason::Watch));
@@ -168,6 +182,12 @@ pub fn verdict<'a>(run: &'a RunView<'a>) -> RunVerdict<'a> {
         None => Outcome::Passed,
     };
     RunVerdict { verdict, reasons }
+}
+
+/// The required gates of a run that passed only after another attempt. Where the run was made with `--fail-on-flaky`
+/// they stand against it; whoever judges it may ask for that too.
+pub fn flaky<'a>(run: &'a RunView<'a>) -> impl Iterator<Item = &'a GateView<'a>> {
+    run.selected().filter(|gate| gate.gate.required && gate.is_flaky())
 }
 
 /// What stands against a run's readiness. In a dry run nothing is measured, and that is what should happen.

@@ -3,6 +3,7 @@
 
 use super::shards::ShardView;
 use super::switch::{self, SwitchView};
+use super::text::visible;
 use super::watch::WatchView;
 use crate::journal::{Digest, End, Record, Records};
 use crate::model::event::{
@@ -13,6 +14,7 @@ use crate::model::time::millis;
 use crate::model::{Counts, Event, Gate, GateId, Stamp, Verdict};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::time::Duration;
 
 /// A run as its journal tells it.
@@ -84,7 +86,22 @@ pub struct GateView<'a> {
     pub planned: &'a [PlannedStep],
     /// The steps of the last attempt that took any, by number.
     pub steps: BTreeMap<u32, StepView<'a>>,
+    /// The attempts after which another one followed.
+    given_up: Vec<Attempt<'a>>,
     attempt_ended: bool,
+}
+
+/// An attempt of a gate and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attempt<'a> {
+    /// From 1.
+    pub number: u32,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why, in one line; empty for a plain pass.
+    pub reason: &'a str,
+    /// How long it took, where that is on record.
+    pub duration_ms: Option<f64>,
 }
 
 /// A step and what came of it.
@@ -130,6 +147,18 @@ pub struct Contradiction {
     pub line: u64,
     /// Expected and seen.
     pub what: String,
+}
+
+impl fmt::Display for Attempt<'_> {
+    /// `attempt 1 failed after 0.50 s: expected lag_ms < 5 s, seen 9 s`, in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attempt {} {}", self.number, self.verdict)?;
+        if let Some(millis) = self.duration_ms {
+            write!(f, " after {:.2} s", millis / 1e3)?;
+        }
+        let colon = if self.reason.is_empty() { "" } else { ": " };
+        write!(f, "{colon}{}", visible(self.reason))
+    }
 }
 
 impl<'a> RunView<'a> {
@@ -189,10 +218,37 @@ impl<'a> RunView<'a> {
     }
 }
 
-impl GateView<'_> {
-    /// How often it was tried.
+impl<'a> GateView<'a> {
+    /// How often it was tried: by what its end says, and by the attempts on record where they are more.
     pub fn attempts(&self) -> u32 {
-        self.ended.map_or(u32::from(self.begun), |ended| ended.attempts)
+        let given_up = u32::try_from(self.given_up.len()).unwrap_or(u32::MAX);
+        match self.ended {
+            Some(ended) if ended.attempts == 0 => given_up,
+            Some(ended) => ended.attempts.max(given_up.saturating_add(1)),
+            None => u32::from(self.begun).max(given_up),
+        }
+    }
+
+    /// Whether it passed, and not at its first attempt.
+    pub fn is_flaky(&self) -> bool {
+        self.verdict == Verdict::Passed && self.attempts() > 1
+    }
+
+    /// The attempts after which another one followed, in order.
+    pub fn given_up(&self) -> &[Attempt<'a>] {
+        &self.given_up
+    }
+
+    /// All attempts on record of a gate that was tried more than once; none of any other. The last one is what the
+    /// gate's end says.
+    pub fn tries(&self) -> impl Iterator<Item = Attempt<'a>> {
+        let last = self.ended.filter(|_| self.attempts() > 1).map(|ended| Attempt {
+            number: self.attempts(),
+            verdict: ended.verdict,
+            reason: &ended.reason,
+            duration_ms: ended.attempt_ms,
+        });
+        self.given_up.iter().copied().chain(last)
     }
 
     /// How long it took, in milliseconds; 0 where that is not known.
@@ -276,9 +332,11 @@ impl<'a> Builder<'a> {
             Event::StepEnded(step) => {
                 self.step(&step.gate, record, step.number, StepView { name: &step.name, ended: Some(step) })?;
             }
-            Event::AttemptEnded { gate, .. } => {
+            Event::AttemptEnded { gate, attempt, verdict, reason, duration_ms } => {
                 let gate = self.gate(gate, record)?;
                 (gate.begun, gate.attempt_ended) = (true, true);
+                let (number, verdict, duration_ms) = (*attempt, *verdict, Some(*duration_ms));
+                gate.given_up.push(Attempt { number, verdict, reason, duration_ms });
             }
             Event::GateEnded(ended) => {
                 let gate = self.gate(&ended.gate, record)?;
@@ -397,6 +455,7 @@ impl<'a> GateView<'a> {
             ended_at: None,
             planned: started.steps.get(&gate.id).map(Vec::as_slice).unwrap_or_default(),
             steps: BTreeMap::new(),
+            given_up: Vec::new(),
             attempt_ended: false,
         }
     }

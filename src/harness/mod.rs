@@ -125,6 +125,11 @@ fn trials(plan: &Plan, runner: &Arc<OnceLock<Runner>>, dry_run: bool) -> Vec<Tri
             let text = [outcome.reason.as_str(), outcome.excerpt.as_str()];
             let text = text.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
             match outcome.verdict {
+                Verdict::Passed if outcome.attempts > 1 => {
+                    // A trial that passed has no text.
+                    eprintln!("{id}: passed, and only at attempt {}", outcome.attempts);
+                    Ok(Completion::Completed)
+                }
                 Verdict::Passed => Ok(Completion::Completed),
                 Verdict::Skipped if dry_run => Ok(Completion::Completed),
                 verdict if !required => {

@@ -42,7 +42,7 @@ pub enum Event {
     StepStarted(StepStarted),
     /// A step ended.
     StepEnded(StepEnded),
-    /// An attempt of a gate ended; the last one is followed by `GateEnded`.
+    /// An attempt of a gate ended, and another one follows; what came of the last one is `GateEnded`.
     AttemptEnded {
         /// Which gate.
         gate: GateId,
@@ -347,6 +347,9 @@ pub struct GateEnded {
     pub attempts: u32,
     /// From the first attempt's start to the last one's end, pauses included.
     pub duration_ms: f64,
+    /// How long the last attempt took, where there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt_ms: Option<f64>,
     /// The last attempt's observations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observations: Vec<Observation>,

@@ -2,8 +2,8 @@
 //! words everywhere. What is quoted of evidence is nobody's word: everything is escaped for where it goes.
 
 use super::annotations::{self, Annotation, Kind};
+use crate::evidence::stack;
 use crate::evidence::text::{cdata, cut, visible};
-use crate::evidence::{JunitError, stack};
 use crate::model::Stamp;
 use crate::verify::{Finding, Group, More, Severity};
 use junit_report::{Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite};
@@ -12,6 +12,11 @@ use std::collections::BTreeMap;
 
 /// The longest path, in characters.
 const FILE: usize = 500;
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct JunitError(#[from] junit_report::Error);
 
 /// A finding in a line: its code, where it is, what must be and what is.
 pub(super) fn line(finding: &Finding) -> String {

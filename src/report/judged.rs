@@ -1,10 +1,10 @@
 //! What came of judging runs and files one by one, for a person, for programs, for CI that reads JUnit and for GitHub's
 //! annotations. Many of them are shown one after another, so that none but the last has to be in memory.
 
+use super::findings::JunitError;
 use super::findings::{
     self, Names, annotations, case, document, finding_case, finding_json, more_case, more_json, plain,
 };
-use crate::evidence::JunitError;
 use crate::model::Stamp;
 use crate::verify::{Class, Finding, Group, Judged, More, Severity};
 use serde_json::json;

@@ -4,7 +4,7 @@
 use super::layout::{Line, Style, WIDTH, columns, fit, pack, pad, wrap};
 use super::switch;
 use crate::evidence::text::visible;
-use crate::evidence::{GateView, Outcome, Reason, RunVerdict, RunView, ServiceState, verdict};
+use crate::evidence::{GateView, Outcome, Reason, RunVerdict, RunView, ServiceState, junit_cut, verdict};
 use crate::model::{Observation, Reading, Verdict};
 use std::path::Path;
 
@@ -24,6 +24,7 @@ pub fn summary(run: &RunView<'_>, folder: &Path, colour: bool) -> String {
     let mut tail = services(run);
     tail.extend(rehearsed(run));
     tail.extend(run_reasons(&judged));
+    tail.extend(cut(run));
     tail.push(evidence(folder));
     tail.extend(conclusion(run, &judged));
     let room = HEIGHT.saturating_sub(tail.len() + head.len());
@@ -85,7 +86,8 @@ const TELLINGS: [Telling; 5] = [
 ];
 
 fn gates(run: &RunView<'_>, room: usize) -> Vec<Line> {
-    let (good, mut bad): (Vec<_>, Vec<_>) = run.selected().partition(|gate| is_good(run, gate));
+    let at_once = |gate: &&GateView<'_>| is_good(run, gate) && !gate.is_flaky();
+    let (good, mut bad): (Vec<_>, Vec<_>) = run.selected().partition(at_once);
     bad.sort_by_key(|gate| std::cmp::Reverse(gate.verdict));
     // Never put more together than could fit: a run may have 100,000 gates.
     let could_fit = |telling: &Telling| {
@@ -93,15 +95,18 @@ fn gates(run: &RunView<'_>, room: usize) -> Vec<Line> {
     };
     for telling in TELLINGS.iter().filter(|telling| could_fit(telling)) {
         let mut lines = told_good(run, &good, telling.good);
-        lines.extend(bad.iter().flat_map(|gate| told_bad(gate, telling.reason)));
+        lines.extend(bad.iter().flat_map(|gate| told_bad(run, gate, telling.reason)));
         if lines.len() <= room {
             return lines;
         }
     }
     let mut lines = told_good(run, &good, Good::Counted);
     let fits = room.saturating_sub(lines.len() + 1);
-    lines.extend(bad.iter().take(fits).flat_map(|gate| told_bad(gate, 0)));
-    let more = format!("  … and {} more that did not pass: see summary.json", bad.len().saturating_sub(fits));
+    lines.extend(bad.iter().take(fits).flat_map(|gate| told_bad(run, gate, 0)));
+    let more = format!(
+        "  … and {} more that did not pass at once: see summary.json",
+        bad.len().saturating_sub(fits)
+    );
     lines.push(Line::new(Style::Bad, more));
     lines
 }
@@ -167,7 +172,10 @@ fn rounded(value: f64) -> String {
 
 /// A gate that did not pass: what, and in at most so many lines why and where. With none, and where it was skipped
 /// (what it needs is listed too), all of it takes one line.
-fn told_bad(gate: &GateView<'_>, reason_lines: usize) -> Vec<Line> {
+fn told_bad(run: &RunView<'_>, gate: &GateView<'_>, reason_lines: usize) -> Vec<Line> {
+    if gate.is_flaky() {
+        return told_flaky(run, gate, reason_lines);
+    }
     let (mark, style) = match gate.verdict {
         Verdict::Failed => ('✗', Style::Bad),
         Verdict::Error => ('!', Style::Bad),
@@ -189,6 +197,22 @@ fn told_bad(gate: &GateView<'_>, reason_lines: usize) -> Vec<Line> {
     let why = with_place(&reason, &at, reason_lines).into_iter();
     let why = why.map(|line| Line::new(Style::Aside, format!("    {line}")));
     std::iter::once(Line::new(style, title)).chain(why).collect()
+}
+
+/// A gate that passed at another attempt: at which, and in at most so many lines what came of those before, the last
+/// ones first cut.
+fn told_flaky(run: &RunView<'_>, gate: &GateView<'_>, lines: usize) -> Vec<Line> {
+    let style = if run.started.fail_on_flaky && gate.gate.required { Style::Bad } else { Style::Doubtful };
+    let (attempts, before) = (gate.attempts(), gate.given_up());
+    let title = format!("↻ {}  passed at attempt {attempts}", gate.gate.case());
+    let Some(last) = before.last().filter(|_| lines == 0) else {
+        let title = fit(&format!("{title}  {}", seconds(gate.duration_ms())), WIDTH);
+        let shown = before.len().saturating_sub(lines);
+        let told = before[shown..].iter().map(|attempt| fit(&format!("    {attempt}"), WIDTH));
+        let told = told.map(|line| Line::new(Style::Aside, line));
+        return std::iter::once(Line::new(style, title)).chain(told).collect();
+    };
+    vec![Line::new(style, fit(&format!("{title}; {last}"), WIDTH))]
 }
 
 /// A reason and the place it speaks of: behind the reason where it fits, or in the last of the lines.
@@ -241,9 +265,21 @@ fn services(run: &RunView<'_>) -> Vec<Line> {
 
 /// What stands against the run and is seen in no gate.
 fn run_reasons(judged: &RunVerdict<'_>) -> Vec<Line> {
-    let of_run =
-        judged.reasons.iter().filter(|reason| !matches!(reason, Reason::Gate(_) | Reason::Interrupted(_)));
+    let of_run = judged
+        .reasons
+        .iter()
+        .filter(|reason| !matches!(reason, Reason::Gate(_) | Reason::Flaky(_) | Reason::Interrupted(_)));
     of_run.map(|reason| Line::new(Style::Bad, fit(&format!("! {reason}"), WIDTH))).collect()
+}
+
+/// That the report leaves something out.
+fn cut(run: &RunView<'_>) -> Option<Line> {
+    let cut = junit_cut(run)?;
+    let line = format!(
+        "~ junit.xml is at its size limit: {} cases not listed, {} without texts",
+        cut.cases, cut.texts
+    );
+    Some(Line::new(Style::Doubtful, line))
 }
 
 pub(super) fn evidence(folder: &Path) -> Line {
@@ -270,13 +306,14 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!(", {count} {what}"))
         .collect();
+    let retried = on_retry(run);
     let (tally, until) = match &run.started.partition {
-        None => (format!("{passed} of {total} gates passed{others}"), ""),
+        None => (format!("{passed} of {total} gates passed{others}{retried}"), ""),
         Some(part) => {
             let shard = format!("shard {}/{}", part.index, part.total);
             let tally = match total {
                 0 => format!("{shard}: no gate of the plan falls to it"),
-                _ => format!("{shard}: {passed} of {total} gates passed{others}"),
+                _ => format!("{shard}: {passed} of {total} gates passed{others}{retried}"),
             };
             (tally, " until `cutproof merge` makes one of all shards")
         }
@@ -284,11 +321,14 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
     let partial = if run.partial() { " (PARTIAL)" } else { "" };
     let (style, text) = match judged.verdict {
         Outcome::Passed if others.is_empty() => {
-            (Style::Good, format!("PASSED {passed} of {total} gates in {time}"))
+            (Style::Good, format!("PASSED {passed} of {total} gates in {time}{retried}"))
         }
         Outcome::Passed => {
             let others = others.trim_start_matches(", ");
-            (Style::Good, format!("PASSED {passed} of {total} gates in {time} (not required: {others})"))
+            (
+                Style::Good,
+                format!("PASSED {passed} of {total} gates in {time}{retried} (not required: {others})"),
+            )
         }
         Outcome::Partial => {
             (Style::Doubtful, format!("PARTIAL {tally}{left_out}, in {time}: signs nothing off{until}"))
@@ -306,6 +346,15 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
         Outcome::Unfinished => (Style::Bad, format!("UNFINISHED{partial} after {time}: {tally}")),
     };
     wrap(&text, WIDTH, 3).into_iter().map(|line| Line::new(style, line)).collect()
+}
+
+/// How many passed only at another attempt, and what that means where it counts.
+fn on_retry(run: &RunView<'_>) -> String {
+    let counts = if run.started.fail_on_flaky { ", which --fail-on-flaky refuses" } else { "" };
+    match run.selected().filter(|gate| gate.is_flaky()).count() {
+        0 => String::new(),
+        count => format!(", {count} on retry{counts}"),
+    }
 }
 
 /// Gates that a selection left out, or that a shard ran only because it needs them.

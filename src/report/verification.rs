@@ -1,10 +1,10 @@
 //! What a verification of the runbook's two files found, for a person, for programs, for CI that reads JUnit and for
 //! GitHub's annotations.
 
+use super::findings::JunitError;
 use super::findings::{
     self, Names, annotations, case, finding_case, finding_json, more, more_case, more_json,
 };
-use crate::evidence::JunitError;
 use crate::model::Stamp;
 use crate::verify::{Code, Finding, Group, Level, Severity, Verification};
 use junit_report::{TestCase, TestResult};

@@ -16,6 +16,7 @@ fn rules(level: Level) -> Rules {
         mode: Mode::Cutover,
         allow_dry_run: false,
         allow_partial: false,
+        fail_on_flaky: false,
         max_rollback,
         since: None,
     }

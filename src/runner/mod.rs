@@ -48,6 +48,8 @@ pub struct Outcome {
     pub reason: String,
     /// Head and tail of what a command printed.
     pub excerpt: String,
+    /// How often it was tried; 0 where it was not run.
+    pub attempts: u32,
 }
 
 /// A service of the plan: what it stands for, and, once somebody asked, where it is.
@@ -131,6 +133,7 @@ impl Runner {
                 verdict: ended.verdict,
                 reason: ended.reason.clone(),
                 excerpt: ended.excerpt.clone(),
+                attempts: ended.attempts,
             };
             self.tell(Event::GateEnded(Box::new(ended)));
             outcome
@@ -179,6 +182,7 @@ impl Runner {
             let mut ended = attempt::run(&self.0.settings, planned, &endpoints);
             ended.attempts = attempt;
             ended.duration_ms = millis(began.elapsed());
+            ended.attempt_ms = (attempt > 1).then(|| millis(started.elapsed()));
             let again = planned.gate.retry.filter(|retry| {
                 ended.verdict != Verdict::Passed
                     && began.elapsed() + retry.every <= retry.within
@@ -266,7 +270,7 @@ impl Runner {
 }
 
 fn outcome(verdict: Verdict, reason: String) -> Outcome {
-    Outcome { verdict, reason, excerpt: String::new() }
+    Outcome { verdict, reason, excerpt: String::new(), attempts: 0 }
 }
 
 fn ended(gate: &GateId, verdict: Verdict, reason: String) -> GateEnded {
@@ -276,6 +280,7 @@ fn ended(gate: &GateId, verdict: Verdict, reason: String) -> GateEnded {
         reason,
         attempts: 0,
         duration_ms: 0.0,
+        attempt_ms: None,
         observations: Vec::new(),
         facts: Default::default(),
         excerpt: String::new(),

@@ -509,7 +509,8 @@ codes! {
         GateStale = "gate-stale",
         /// A gate that was measured later than the moment for which it is judged.
         GateFromTheFuture = "gate-from-the-future",
-        /// A gate that passed only when it was tried again, and the policy does not take that.
+        /// A gate that passed only when it was tried again, where the run, the policy or whoever verifies does not take
+        /// that.
         GateFlaky = "gate-flaky",
         /// A gate that nobody asks for is not as it must be (warning).
         GateUnexpected = "gate-unexpected",

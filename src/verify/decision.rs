@@ -116,6 +116,8 @@ pub struct GateRow {
     pub verdict: Option<Verdict>,
     /// How often it was tried.
     pub attempts: u32,
+    /// The attempts after which it was tried again, a line each, of the result with the most; the first and last few.
+    pub before: Vec<String>,
     /// When it was measured.
     pub measured: Option<Stamp>,
     /// How old that may be.

@@ -88,6 +88,8 @@ pub struct Rules {
     pub allow_dry_run: bool,
     /// Whether a run of a selection is accepted.
     pub allow_partial: bool,
+    /// Whether a required gate that passed only after another attempt is refused, however the run was made.
+    pub fail_on_flaky: bool,
     /// The longest rollback.
     pub max_rollback: Seconds,
     /// Evidence that was completed before this may be left over from another run.

@@ -45,6 +45,7 @@ pub(crate) fn rules(mode: Mode) -> Rules {
         mode,
         allow_dry_run: false,
         allow_partial: false,
+        fail_on_flaky: false,
         max_rollback,
         since: None,
     }

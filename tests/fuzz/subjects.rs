@@ -36,6 +36,7 @@ pub fn env(data: &[u8]) {
         mode: Mode::Cutover,
         allow_dry_run: true,
         allow_partial: false,
+        fail_on_flaky: false,
         max_rollback,
         since: None,
     };
@@ -116,6 +117,7 @@ pub fn manifest(data: &[u8]) {
         mode: Mode::Cutover,
         allow_dry_run: true,
         allow_partial: true,
+        fail_on_flaky: false,
         max_rollback,
         since: None,
     };

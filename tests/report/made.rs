@@ -219,6 +219,7 @@ fn passed(phase: Phase, name: &str, expect: &str, seen: &str) -> GateRow {
         expect: expect.to_owned(),
         seen: seen.to_owned(),
         verdict: Some(Verdict::Passed),
+        before: Vec::new(),
         attempts: 1,
         measured: Some(Stamp::from_millis(STARTED + 1_500)),
         max_age: Some(Duration::from_secs(24 * 3600)),

@@ -34,6 +34,9 @@ pub struct Arguments {
     /// The moment for which it is judged, e.g. the window's start: 2026-02-12T04:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = super::verify::time)]
     at: Option<Stamp>,
+    /// Refuse gates that passed only after another attempt, also where the policy has no `no_flaky`
+    #[arg(long)]
+    fail_on_flaky: bool,
     /// The private key that signs it: a file, env:NAME for a variable, - for standard input
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     key: Option<String>,
@@ -47,7 +50,8 @@ pub struct Arguments {
 
 /// Judges the runs, writes what came of it, and says that.
 pub fn run(arguments: Arguments) -> super::Result {
-    let policy = self::policy(&arguments.policy, arguments.policy_key.as_deref())?;
+    let mut policy = self::policy(&arguments.policy, arguments.policy_key.as_deref())?;
+    policy.requires.no_flaky |= arguments.fail_on_flaky;
     refuse_signed(&arguments.output)?;
     // Before anything is written: a key that can't be read is no reason to leave a sign-off without its signature.
     let key = arguments.key.as_deref().map(super::sign::key::read).transpose()?;

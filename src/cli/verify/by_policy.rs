@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 /// Judges the runs together. The exit code is that of a sign-off.
 pub fn run(arguments: &Arguments, named: &str) -> super::super::Result {
-    let policy = signoff::policy(named, None)?;
+    let mut policy = signoff::policy(named, None)?;
+    policy.requires.no_flaky |= arguments.fail_on_flaky;
     let bundles: Vec<_> = arguments.paths.iter().map(|folder| bundle::open(folder)).collect();
     let judgement = signoff::judged(&bundles, &policy, arguments.at.unwrap_or_else(Stamp::now))?;
     let class = refused_by(&judgement);

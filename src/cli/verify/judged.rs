@@ -123,6 +123,7 @@ fn asked(rules: &Rules) -> files::Asked {
     files::Asked {
         since: rules.since,
         allow_dry_run: rules.allow_dry_run,
+        fail_on_flaky: rules.fail_on_flaky,
         mode: rules.mode,
         max_rollback: rules.max_rollback.clone(),
         whole: false,

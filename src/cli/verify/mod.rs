@@ -74,6 +74,9 @@ pub struct Arguments {
     /// Accept a run of a selection of its gates, which signs nothing off; of runs' folders only
     #[arg(long)]
     allow_partial: bool,
+    /// Refuse runs in which a required gate passed only after another attempt, also those made without that flag
+    #[arg(long, conflicts_with_all = ["cutover_evidence_file", "rollback_evidence_file"])]
+    fail_on_flaky: bool,
     /// The longest rollback, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "180", allow_hyphen_values = true)]
     max_rollback_seconds: Seconds,
@@ -114,6 +117,13 @@ pub fn run(arguments: Arguments) -> super::Result {
     if !arguments.keys.is_empty() {
         return Err(Refusal(
             "--key asks for signatures of runs: expected PATH or --recursive DIR beside it".to_owned(),
+        ));
+    }
+    if arguments.fail_on_flaky {
+        return Err(Refusal(
+            "--fail-on-flaky asks for the attempts of gates, which the two files of a cutover don't tell: expected PATH or \
+             --recursive DIR beside it"
+                .to_owned(),
         ));
     }
     pair(&arguments)
@@ -159,6 +169,7 @@ fn rules(arguments: &Arguments) -> Rules {
         },
         allow_dry_run: arguments.allow_dry_run,
         allow_partial: arguments.allow_partial,
+        fail_on_flaky: arguments.fail_on_flaky,
         max_rollback: arguments.max_rollback_seconds.clone(),
         since: arguments.since,
     }

@@ -132,6 +132,8 @@ fn join<'a>(shards: Vec<Part<'a>>, ends: &[RunEnd]) -> Merged<'a> {
     started.host = distinct(shards.iter().map(|(_, run)| run.started.host.as_str()));
     started.partial = started.selection.is_some();
     started.partition = None;
+    // Asked for once, it is asked of all: what is joined is no better than any of them.
+    started.fail_on_flaky = shards.iter().any(|(_, run)| run.started.fail_on_flaky);
     started.bootstrap = Args::default();
     let left_out = gates(&shards).into_iter().filter(|gate| !gate.selected);
     started.not_selected = left_out.map(|gate| gate.gate.id.clone()).collect();

@@ -64,7 +64,7 @@ fn merge(samples: &[Sample]) -> Result<Made, Vec<Misfit>> {
         outcome: judged.verdict,
         reasons: judged.reasons.iter().map(Reason::to_string).collect(),
         run: view.started.run.clone(),
-        junit: String::from_utf8(junit(&view).unwrap()).unwrap(),
+        junit: String::from_utf8(junit(&view)).unwrap(),
         summary: serde_json::from_slice(&summary(&view).unwrap()).unwrap(),
     })
 }
@@ -88,7 +88,7 @@ fn a_shard_reports_its_own_gates_only_and_is_partial() {
     assert_eq!(verdict(&view).verdict, Outcome::Partial);
     assert_eq!(view.selected().map(|gate| gate.gate.id.as_str()).collect::<Vec<_>>(), ["kafka-topics"]);
     assert_eq!(view.set_up().map(|gate| gate.gate.id.as_str()).collect::<Vec<_>>(), ["kafka-init"]);
-    let report = String::from_utf8(junit(&view).unwrap()).unwrap();
+    let report = String::from_utf8(junit(&view)).unwrap();
     assert!(report.contains("name=\"kafka-topics\"") && report.matches("<testcase").count() == 1, "{report}");
     let summary: serde_json::Value = serde_json::from_slice(&summary(&view).unwrap()).unwrap();
     assert_eq!(summary["counts"]["total"], 1);
@@ -108,7 +108,7 @@ fn set_up_that_failed_stands_against_its_shard_and_what_is_merged_of_it() {
     assert_eq!(judged.verdict, Outcome::Failed);
     let why = "set-up infra::kafka-init failed: it is red (gates/single-host.toml:42)";
     assert_eq!(judged.reasons[0].to_string(), why);
-    let report = String::from_utf8(junit(&view).unwrap()).unwrap();
+    let report = String::from_utf8(junit(&view)).unwrap();
     assert!(report.contains("RunNotGood") && report.contains(why), "{report}");
     let made = merge(&[shard(1), second, shard(3)]).unwrap();
     assert_eq!((made.outcome, made.reasons), (Outcome::Failed, vec![why.to_owned()]));
@@ -126,7 +126,7 @@ fn a_shard_without_a_gate_is_partial_and_says_so() {
     let records = empty.records();
     let view = RunView::of(&records).unwrap();
     assert_eq!(verdict(&view).verdict, Outcome::Partial);
-    let report = String::from_utf8(junit(&view).unwrap()).unwrap();
+    let report = String::from_utf8(junit(&view)).unwrap();
     assert!(
         report.contains("name=\"shard-2-of-3\"") && report.contains("no gate of the plan falls to shard 2/3")
     );

@@ -68,6 +68,9 @@ fn cells(html: &mut Html, mark: &str, gate: &Gate) {
         if let Some(attempts) = gate.attempts {
             html.leaf("div", &[("class", "aside")], format_args!("{attempts} attempts"));
         }
+        for attempt in &gate.before {
+            html.leaf("div", &[("class", "aside")], attempt);
+        }
         if !gate.reason.is_empty() && gate.reason != gate.observed {
             html.leaf("div", &[("class", "why")], &gate.reason);
         }

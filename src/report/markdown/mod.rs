@@ -109,6 +109,9 @@ fn gates(markdown: &mut Markdown, gates: &Gates) {
 }
 
 fn gate(markdown: &mut Markdown, gate: &Gate) {
+    let told = std::iter::once(&gate.reason).chain(&gate.before).map(|said| said.as_str());
+    let told: Vec<_> = told.filter(|text| !text.is_empty()).collect();
+    let reason = crate::report::page::said(told.join("; "), 1_000);
     let status = match gate.attempts {
         Some(attempts) => format!("{}, {attempts} attempts", gate.status.as_str()),
         None => gate.status.as_str().to_owned(),
@@ -120,7 +123,7 @@ fn gate(markdown: &mut Markdown, gate: &Gate) {
         Cell::Said(&gate.threshold),
         Cell::Said(&gate.observed),
         Cell::Own(&gate.age),
-        Cell::Said(&gate.reason),
+        Cell::Said(&reason),
         Cell::Said(&gate.at),
     ]);
 }

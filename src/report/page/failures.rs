@@ -156,6 +156,7 @@ fn reasons<'a>(run: &'a RunView<'a>, red: &BTreeSet<&GateId>, failures: &mut Fai
                 let printed = view.ended.map_or("", |ended| ended.excerpt.as_str());
                 (kind(view.verdict, Some(view.gate.phase)), view.verdict.as_str(), output(printed))
             }
+            Reason::Flaky(_) => (Kind::Product, "flaky", Vec::new()),
             Reason::Unhealthy(_) => (Kind::Product, "not healthy", Vec::new()),
             Reason::Watch(_) => (Kind::Product, "watch", Vec::new()),
             Reason::Rehearsed(_) => (Kind::Product, "rehearsal", Vec::new()),

@@ -51,6 +51,8 @@ pub(in crate::report) struct Gate {
     pub at: Said,
     /// How often it was tried, where that was more than once.
     pub attempts: Option<u32>,
+    /// The attempts after which it was tried again.
+    pub before: Vec<Said>,
 }
 
 /// A waiver with the result beneath it.
@@ -92,6 +94,7 @@ fn gate(row: &GateRow, at: Stamp) -> Gate {
         reason: said(&row.reason, REASON),
         at: said(&row.at, PATH),
         attempts: Some(row.attempts).filter(|attempts| *attempts > 1),
+        before: row.before.iter().map(|attempt| said(attempt, REASON)).collect(),
     }
 }
 

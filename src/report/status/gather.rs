@@ -1,8 +1,8 @@
 //! From a journal's entries to a status.
 
 use super::{
-    GateStatus, Life, MetricStatus, Progress, RollbackTime, StageStatus, State, Status, StepStanding,
-    VERSION, WatchStatus,
+    AttemptStatus, GateStatus, Life, MetricStatus, Progress, RollbackTime, StageStatus, State, Status,
+    StepStanding, VERSION, WatchStatus,
 };
 use crate::evidence::{Contradiction, GateView, RunView, verdict};
 use crate::journal::{End, Records};
@@ -138,6 +138,11 @@ impl<'a> Gatherer<'a> {
             Event::GateStarted { gate } => self.gate(gate, self.since(at)),
             Event::StepStarted(step) => self.gate_step(&step.gate, &step.name, None, at),
             Event::StepEnded(step) => self.gate_step(&step.gate, &step.name, Some(step.status), at),
+            Event::AttemptEnded { gate, attempt, verdict, reason, duration_ms } => {
+                let (number, reason) = (*attempt, reason.clone());
+                let attempt = AttemptStatus { number, verdict: *verdict, reason, duration_ms: *duration_ms };
+                self.gate_attempt(gate, attempt);
+            }
             Event::GateEnded(gate) => {
                 let good = gate.verdict == Verdict::Passed
                     || (self.status.dry_run && gate.verdict == Verdict::Skipped);
@@ -159,7 +164,6 @@ impl<'a> Gatherer<'a> {
             | Event::Provenance(_)
             | Event::ServiceReady(_)
             | Event::ServiceFailed { .. }
-            | Event::AttemptEnded { .. }
             | Event::ChildRun(_)
             | Event::SwitchMarks { .. }
             | Event::Interrupted { .. }
@@ -203,6 +207,12 @@ impl<'a> Gatherer<'a> {
     fn gate(&mut self, id: &GateId, progress: Progress) {
         if let Some(gate) = self.gates.get(id).and_then(|place| self.status.gates.get_mut(*place)) {
             gate.progress = progress;
+        }
+    }
+
+    fn gate_attempt(&mut self, id: &GateId, attempt: AttemptStatus) {
+        if let Some(gate) = self.gates.get(id).and_then(|place| self.status.gates.get_mut(*place)) {
+            gate.attempts.push(attempt);
         }
     }
 
@@ -289,7 +299,7 @@ fn not_begun(sequence: Sequence, step: &SwitchStep) -> StepStanding {
 
 fn gate(view: &GateView<'_>) -> GateStatus {
     let (id, required) = (view.gate.id.clone(), view.gate.required);
-    GateStatus { id, required, step: None, progress: Progress::NotBegun }
+    GateStatus { id, required, step: None, attempts: Vec::new(), progress: Progress::NotBegun }
 }
 
 fn unseen(name: &str) -> MetricStatus {

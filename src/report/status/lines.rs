@@ -25,7 +25,8 @@ pub fn line(record: &Record) -> Option<String> {
         }
         Event::GateEnded(gate) => {
             let judged = judged(gate.verdict);
-            with(&format!("{} {judged}  {}", gate.gate, span(gate.duration_ms)), &gate.reason)
+            let at = if gate.attempts > 1 { format!(" at attempt {}", gate.attempts) } else { String::new() };
+            with(&format!("{} {judged}{at}  {}", gate.gate, span(gate.duration_ms)), &gate.reason)
         }
         Event::StageStarted { stage, reason } => with(&format!("{stage} begins"), reason),
         Event::StageEnded { stage, verdict: Verdict::Skipped, reason, .. } => {

@@ -157,9 +157,25 @@ pub struct GateStatus {
     pub required: bool,
     /// Its step that began last, where it has steps: name, and its status where it ended.
     pub step: Option<(String, Option<StepStatus>)>,
+    /// The attempts after which it was tried again, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<AttemptStatus>,
     /// How far.
     #[serde(flatten)]
     pub progress: Progress,
+}
+
+/// An attempt of a gate, after which it was tried again.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AttemptStatus {
+    /// From 1.
+    pub number: u32,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why, in one line.
+    pub reason: String,
+    /// How long it took.
+    pub duration_ms: f64,
 }
 
 /// The rollback's time.

@@ -1,6 +1,8 @@
 //! A status for people: what the run is doing comes first, what to do comes last.
 
-use super::{GateStatus, MetricStatus, Progress, RollbackTime, State, Status, StepStanding, WatchStatus};
+use super::{
+    AttemptStatus, GateStatus, MetricStatus, Progress, RollbackTime, State, Status, StepStanding, WatchStatus,
+};
 use crate::evidence::text::visible;
 use crate::model::switch::{Sequence, Stage};
 use crate::model::{Reading, Stamp};
@@ -188,22 +190,48 @@ fn gates(gates: &[GateStatus]) -> Vec<Line> {
     let (passed, waiting) = (gates.iter().filter(good).count(), gates.iter().filter(waits).count());
     let title = format!("{passed} of {} gates passed, {waiting} not begun", gates.len());
     let mut lines = vec![Line::new(Style::Plain, title)];
-    let shown: Vec<_> = gates.iter().filter(|gate| !good(gate) && !waits(gate)).collect();
+    let plain = |gate: &&GateStatus| (good(gate) && gate.attempts.is_empty()) || waits(gate);
+    let shown: Vec<_> = gates.iter().filter(|gate| !plain(gate)).collect();
     for gate in shown.iter().take(MOST) {
         let optional = if gate.required { "" } else { " (not required)" };
         let line = format!(
-            "  {}  {}{optional}{}",
+            "  {}  {}{optional}{}{}",
             pad(gate.id.as_str(), NAME),
             progress(&gate.progress),
+            of_attempts(gate),
             of_step(gate)
         );
-        lines.push(Line::new(style(&gate.progress), fit(&line, 2 * WIDTH)));
+        let style = if good(gate) { Style::Doubtful } else { style(&gate.progress) };
+        lines.push(Line::new(style, fit(&line, 2 * WIDTH)));
+        lines.extend(attempts(gate));
         lines.extend(reason(&gate.progress, 4));
     }
     if shown.len() > MOST {
         lines.push(Line::new(Style::Bad, format!("  … and {} more", shown.len() - MOST)));
     }
     lines
+}
+
+/// At which attempt it is, or ended, where it was tried again.
+fn of_attempts(gate: &GateStatus) -> String {
+    match gate.attempts.len() {
+        0 => String::new(),
+        before => format!(", attempt {}", before + 1),
+    }
+}
+
+/// The last attempts after which it was tried again.
+fn attempts(gate: &GateStatus) -> Vec<Line> {
+    const MOST: usize = 3;
+    let before = gate.attempts.len().saturating_sub(MOST);
+    let earlier =
+        (before > 0).then(|| Line::new(Style::Aside, format!("    {before} attempts before these")));
+    let told = gate.attempts[before..].iter().map(|attempt| {
+        let AttemptStatus { number, verdict, reason, duration_ms } = attempt;
+        let line = format!("    attempt {number} {verdict}  {}  {}", span(*duration_ms), visible(reason));
+        Line::new(Style::Aside, fit(&line, 2 * WIDTH))
+    });
+    earlier.into_iter().chain(told).collect()
 }
 
 fn of_step(gate: &GateStatus) -> String {

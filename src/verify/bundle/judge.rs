@@ -2,7 +2,7 @@
 //! of every cutover in it.
 
 use super::{Bundle, Journal, merged, run_folder};
-use crate::evidence::{self, CUTOVER_FILE, Document, ROLLBACK_FILE, Reason, RunView, SUMMARY_FILE};
+use crate::evidence::{self, CUTOVER_FILE, Document, GateView, ROLLBACK_FILE, Reason, RunView, SUMMARY_FILE};
 use crate::journal::{self, End};
 use crate::verify::code::Code;
 use crate::verify::finding::{Evidence, Findings, Place, Severity};
@@ -42,6 +42,12 @@ pub fn judge(bundle: &Bundle, rules: &Rules) -> Judged {
             }
         }
     }
+    if rules.fail_on_flaky {
+        for (path, run) in views.iter().filter(|(path, _)| !is_of_fault(path, &views)) {
+            let at = format!("{shown}/{path}");
+            evidence::flaky(run).for_each(|gate| tell_flaky(gate, &at, &mut found));
+        }
+    }
     let own = views.iter().find(|(path, _)| *path == journal::FILE).map(|(_, run)| run.started.run.clone());
     let run = own.or_else(|| bundle.manifest.as_ref().map(|manifest| manifest.run.clone()));
     let (findings, more) = found.finish();
@@ -60,6 +66,13 @@ fn is_of_fault(path: &str, views: &[View<'_>]) -> bool {
     views.iter().any(|(other, run)| {
         *other != path && path.starts_with(run_folder(other)) && run.started.fault.is_some()
     })
+}
+
+/// A gate that passed only after another attempt, where that is refused.
+fn tell_flaky(gate: &GateView<'_>, at: &str, found: &mut Findings) {
+    let seen = evidence::Reason::Flaky(gate).to_string();
+    let place = Place::in_file(Evidence::Journal, at, gate.gate.case());
+    found.refuse(Code::GateFlaky, place, "passed at the first attempt", seen);
 }
 
 /// The two files of a cutover. Gives whether they show what was asked for with a cutover that was rolled back.
@@ -91,7 +104,7 @@ impl Worth<'_> {
         let severity = if self.rolled_back { Severity::Warning } else { Severity::Error };
         for reason in evidence::verdict(self.run).reasons {
             if self.run.end == End::Finished || is_told_before_the_end(&reason) {
-                self.reason(&reason, severity, found);
+                self.reason(&reason, severity, rules, found);
             }
         }
         let place = || Place::in_file(Evidence::Journal, &self.at, "the run").line(1);
@@ -114,7 +127,7 @@ impl Worth<'_> {
         }
     }
 
-    fn reason(&self, reason: &Reason<'_>, severity: Severity, found: &mut Findings) {
+    fn reason(&self, reason: &Reason<'_>, severity: Severity, rules: &Rules, found: &mut Findings) {
         let place = |subject: &str| Place::in_file(Evidence::Journal, &self.at, subject);
         match reason {
             Reason::NoEnd(_) if found.has(Code::RunUnfinished) => {}
@@ -137,6 +150,9 @@ impl Worth<'_> {
                     format!("ended by {by}"),
                 );
             }
+            // Told of all runs of the bundle.
+            Reason::Flaky(_) if rules.fail_on_flaky => {}
+            Reason::Flaky(view) => tell_flaky(view, &self.at, found),
             Reason::Gate(view) => {
                 let gate = view.gate;
                 let seen = format!("{}: {} ({}:{})", view.verdict, view.reason, gate.at.file, gate.at.line);
@@ -155,6 +171,7 @@ fn is_told_before_the_end(reason: &Reason<'_>) -> bool {
     match reason {
         Reason::NoEnd(_) | Reason::Interrupted(_) => true,
         Reason::Gate(view) => view.ended.is_some(),
+        Reason::Flaky(_) => true,
         _ => false,
     }
 }

@@ -18,7 +18,7 @@ const MESSAGE: usize = 4_096;
 const TYPES_OF_GITLAB: [&str; 5] = ["yaml", "symbol", "integer", "file", "string"];
 
 pub(super) fn judge(text: &str, asked: &Asked, found: &mut Findings) -> Option<RunId> {
-    let mut report = Report::new(text);
+    let mut report = Report { fail_on_flaky: asked.fail_on_flaky, ..Report::new(text) };
     match report.read(found) {
         Ok(()) => report.conclude(asked, found),
         Err(fault) => {
@@ -99,6 +99,8 @@ struct Case {
     message: String,
     text: bool,
     outputs: usize,
+    /// It passed, and an attempt before did not.
+    flaky: bool,
 }
 
 /// Where the reader is.
@@ -124,6 +126,7 @@ struct Report<'t> {
     suites: usize,
     dry_run: bool,
     partial: bool,
+    fail_on_flaky: bool,
     /// The last moment of which a suite says that it was at work.
     last: Option<Stamp>,
 }
@@ -142,6 +145,7 @@ impl<'t> Report<'t> {
             suites: 0,
             dry_run: false,
             partial: false,
+            fail_on_flaky: false,
             last: None,
         }
     }
@@ -223,6 +227,8 @@ impl<'t> Report<'t> {
             Element::Other => {
                 let is_output = parent == Some(Element::Case) && tag.name().as_ref() == b"system-out";
                 self.case.outputs += usize::from(is_output);
+                let flaky = matches!(tag.name().as_ref(), b"flakyFailure" | b"flakyError");
+                self.case.flaky |= flaky && parent == Some(Element::Case);
             }
         }
         self.open.push(element);
@@ -354,6 +360,9 @@ impl<'t> Report<'t> {
         if !case.results.is_empty() && !case.text {
             let expected = "with its message as text too: GitLab drops what is an attribute only";
             found.warn(Code::JunitDialect, at(), expected, "no text");
+        }
+        if case.flaky && case.results.is_empty() && self.fail_on_flaky {
+            found.refuse(Code::GateFlaky, at(), "passed at the first attempt", "passed at a later one");
         }
         if counts.failures + counts.errors > 0 {
             let seen = format!("{}: {}", case.results.join(" and "), case.message);

@@ -30,6 +30,8 @@ pub struct Asked {
     pub since: Option<Stamp>,
     /// Whether a dry run's files are accepted.
     pub allow_dry_run: bool,
+    /// Whether a case is refused that passed only after another attempt. Only JUnit tells attempts.
+    pub fail_on_flaky: bool,
     /// Which outcome of a cutover and its rollback is accepted, where both are in a folder.
     pub mode: Mode,
     /// The longest rollback.
@@ -42,7 +44,8 @@ impl Default for Asked {
     /// No dry run, no rollback, the runbook's limit, and a folder may be a part.
     fn default() -> Asked {
         let max_rollback = Seconds { text: "180".to_owned(), duration: std::time::Duration::from_secs(180) };
-        Asked { since: None, allow_dry_run: false, mode: Mode::Cutover, max_rollback, whole: false }
+        let (allow_dry_run, fail_on_flaky, whole) = (false, false, false);
+        Asked { since: None, allow_dry_run, fail_on_flaky, mode: Mode::Cutover, max_rollback, whole }
     }
 }
 
@@ -54,6 +57,7 @@ impl Asked {
             mode: self.mode,
             allow_dry_run: self.allow_dry_run,
             allow_partial: false,
+            fail_on_flaky: false,
             max_rollback: self.max_rollback.clone(),
             since: self.since,
         }

@@ -85,6 +85,7 @@ fn row(planned: &Planned<'_>, policy: &Policy, at: Stamp, waivers: &mut Waivers<
         Some((of, view)) => status(of, view),
     };
     let measured = result.and_then(|(_, view)| view.ended_at);
+    let tried = planned.results.iter().map(|(_, view)| *view).max_by_key(|view| view.attempts());
     let mut row = GateRow {
         gate: gate.id.clone(),
         phase: Some(gate.phase),
@@ -93,7 +94,8 @@ fn row(planned: &Planned<'_>, policy: &Policy, at: Stamp, waivers: &mut Waivers<
         expect: gate.expect.clone(),
         seen: result.map(|(_, view)| seen(view)).unwrap_or_default(),
         verdict: result.map(|(_, view)| view.verdict).filter(|_| status != GateStatus::NotRun),
-        attempts: planned.results.iter().map(|(_, view)| view.attempts()).max().unwrap_or(0),
+        attempts: tried.map_or(0, |view| view.attempts()),
+        before: tried.map(before).unwrap_or_default(),
         measured,
         max_age,
         status,
@@ -112,6 +114,22 @@ fn row(planned: &Planned<'_>, policy: &Policy, at: Stamp, waivers: &mut Waivers<
         }
     }
     row
+}
+
+/// So many attempts of a gate are told.
+const ATTEMPTS: usize = 10;
+
+/// The attempts after which a gate was tried again.
+fn before(view: &GateView<'_>) -> Vec<String> {
+    let all = view.given_up();
+    let between = all.len().saturating_sub(ATTEMPTS);
+    let first = if between > 0 { ATTEMPTS / 2 } else { all.len() };
+    let mut told: Vec<String> = all[..first].iter().map(ToString::to_string).collect();
+    if between > 0 {
+        told.push(format!("… and {between} attempts between"));
+        told.extend(all[first + between..].iter().map(ToString::to_string));
+    }
+    told
 }
 
 fn status(of: &View<'_>, view: &GateView<'_>) -> (GateStatus, String) {
@@ -203,6 +221,7 @@ fn missing(
                 seen: String::new(),
                 verdict: None,
                 attempts: 0,
+                before: Vec::new(),
                 measured: None,
                 max_age: rules.filter_map(|rule| rule.max_age).min(),
                 status: GateStatus::Missing,

@@ -59,7 +59,7 @@ pub fn judge(
     made_of::check(run, policy, at, &mut found);
     drill::check(&runs, run, policy, at, &mut found, &mut until);
     let Judged { rows, waivers } = gates::judge(run, policy, at, &mut found, &mut until);
-    worth::check(run, &mut found);
+    worth::check(run, policy, &mut found);
     let signers = signers::count(run, policy, &mut found);
     let (findings, more) = found.finish();
     let waived = rows.iter().any(|row| row.status == super::decision::GateStatus::Waived);

@@ -2,14 +2,15 @@
 
 use super::runs::{Run, View};
 use crate::evidence::{Reason, verdict};
+use crate::policy::Policy;
 use crate::verify::code::Code;
 use crate::verify::finding::Findings;
 
 /// A run that signs something off came to its end, is real and whole, nothing was made to fail in it, and nothing but
 /// gates stands against it.
-pub(super) fn check(run: &Run<'_>, found: &mut Findings) {
+pub(super) fn check(run: &Run<'_>, policy: &Policy, found: &mut Findings) {
     for top in run.tops() {
-        worth(run, top, found);
+        worth(run, top, policy, found);
         if let Some(parent) = &top.run.started.parent {
             let advice = "hand in the folder of that run";
             let (expected, seen) = ("a run of its own", format!("a part of the run {parent}"));
@@ -32,7 +33,7 @@ pub(super) fn check(run: &Run<'_>, found: &mut Findings) {
     }
 }
 
-fn worth(run: &Run<'_>, top: &View<'_>, found: &mut Findings) {
+fn worth(run: &Run<'_>, top: &View<'_>, policy: &Policy, found: &mut Findings) {
     let at = |subject: &str| run.at(top, subject);
     for reason in verdict(&top.run).reasons {
         match &reason {
@@ -51,6 +52,12 @@ fn worth(run: &Run<'_>, top: &View<'_>, found: &mut Findings) {
             }
             // Told by its row, where it may be waived.
             Reason::Gate(_) => {}
+            // Told by its row.
+            Reason::Flaky(_) if policy.requires.no_flaky => {}
+            Reason::Flaky(view) => {
+                let (expected, seen) = ("passed at the first attempt", reason.to_string());
+                found.refuse(Code::GateFlaky, at(&view.gate.case()), expected, seen);
+            }
             other => found.refuse(Code::RunNotPassed, at("the run"), "passed", other.to_string()),
         }
     }
