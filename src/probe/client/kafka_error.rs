@@ -27,13 +27,16 @@ pub struct Complaints(Arc<Mutex<Heard>>);
 #[derive(Default)]
 struct Heard {
     last: String,
+    refusal: String,
     all_down: bool,
 }
 
 impl Complaints {
-    /// The last one; empty where there was none.
+    /// The last one; empty where there was none. One about who we are, or about TLS, is not driven out by one about
+    /// the connection that ends in consequence.
     pub fn last(&self) -> String {
-        self.heard().last.clone()
+        let heard = self.heard();
+        if heard.refusal.is_empty() { heard.last.clone() } else { heard.refusal.clone() }
     }
 
     /// Whether all brokers that are known were found to be down.
@@ -54,7 +57,12 @@ impl ClientContext for Complaints {
             self.heard().all_down = true;
         } else {
             // `host:9092/bootstrap: Connect to ipv4#1.2.3.4:9092 failed: Connection refused (after 0ms in state ...`
-            self.heard().last = reason.split(" (after ").next().unwrap_or(reason).to_owned();
+            let told = reason.split(" (after ").next().unwrap_or(reason).to_owned();
+            if matches!(error, KafkaError::Global(Code::Authentication | Code::SSL)) {
+                self.heard().refusal = told;
+            } else {
+                self.heard().last = told;
+            }
         }
     }
 }
