@@ -137,7 +137,8 @@ fn http_service(endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> 
     let mut response = call(endpoint, "", &at, limit)?;
     let status = response.status();
     // A proxy tells in the body of this one that it wants TLS, or a certificate of ours; without it nobody refused us.
-    let body = if status == 400 { http::text(&mut response, PAGE, &at).unwrap_or_default() } else { String::new() };
+    let body =
+        if status == 400 { http::text(&mut response, PAGE, &at).unwrap_or_default() } else { String::new() };
     let asked = status == 400 || (status == 401 && endpoint.user.is_some());
     if let Some(refused) = http::refusal(status.as_u16(), &body, endpoint, &at).filter(|_| asked) {
         return Err(refused.error);

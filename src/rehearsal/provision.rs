@@ -1,8 +1,9 @@
 //! Which services of a plan come from where.
 
+use super::access;
 use super::folder::RunFolder;
 use crate::model::service::variable;
-use crate::model::{Endpoint, Secret, ServiceKind};
+use crate::model::{Endpoint, ServiceKind};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker};
 use crate::profile::{Engine, Service};
@@ -64,7 +65,7 @@ pub fn attached(
 /// Where the services are: flags go before variables, and those before the profile.
 ///
 /// # Errors
-/// Flags that name no service.
+/// Flags that name no service; files of passwords or of TLS that are not what they should be.
 pub fn endpoints(
     services: &[Service],
     given: &[(String, String)],
@@ -86,22 +87,11 @@ pub fn endpoints(
         })
         .or_else(|| service.endpoint.clone())
     };
-    Ok(services
-        .iter()
-        .filter_map(|service| Some((service.name.clone(), endpoint(service, &said(service)?))))
-        .collect())
-}
-
-fn endpoint(service: &Service, address: &str) -> Endpoint {
-    let own = service.password_env.as_deref().and_then(|name| std::env::var(name).ok());
-    let password = std::env::var(variable("PASSWORD", &service.name)).ok().or(own);
-    let user = std::env::var(variable("USER", &service.name)).ok().or_else(|| service.user.clone());
-    Endpoint {
-        user,
-        password: password.filter(|password| !password.is_empty()).map(Secret::new),
-        database: service.database.clone(),
-        ..Endpoint::at(service.kind, address.trim_end_matches('/'))
-    }
+    let known = |service: &Service| {
+        let known = access::endpoint(service, &said(service)?);
+        Some(known.map(|endpoint| (service.name.clone(), endpoint)))
+    };
+    services.iter().filter_map(known).collect()
 }
 
 /// The topics that gates of the plan speak of, by the Kafka that they use.
@@ -205,7 +195,11 @@ impl Embedded {
         cancel: &Cancel,
     ) -> Result<Embedded, String> {
         let requests = engines(services)?;
-        let beside = attached(endpoints(services, given)?, Provision::Attach.as_str(), cancel);
+        // Passwords and certificates of what is started here are not those of the profile, whose files may not be here.
+        let started = |name: &String| requests.iter().any(|request| request.name == *name);
+        let others: Vec<_> = services.iter().filter(|service| !started(&service.name)).cloned().collect();
+        let given: Vec<_> = given.iter().filter(|(name, _)| !started(name)).cloned().collect();
+        let beside = attached(endpoints(&others, &given)?, Provision::Attach.as_str(), cancel);
         let folder = RunFolder::make(run).map_err(|error| {
             let state = super::folder::state();
             format!(

@@ -75,11 +75,7 @@ fn redis_server(known: &mut Endpoint, timeout: Duration) -> Result<(), Refused> 
     Ok(())
 }
 
-fn kafka_cluster(
-    known: &mut Endpoint,
-    topics: &BTreeSet<String>,
-    timeout: Duration,
-) -> Result<(), Refused> {
+fn kafka_cluster(known: &mut Endpoint, topics: &BTreeSet<String>, timeout: Duration) -> Result<(), Refused> {
     let deadline = Instant::now() + timeout;
     let kafka::Cluster { consumer, metadata: cluster } = kafka::cluster(known, timeout)?;
     note(known, "cluster_id", consumer.client().fetch_cluster_id(timeout).as_deref());

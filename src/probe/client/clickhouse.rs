@@ -171,7 +171,8 @@ impl<'e> Session<'e> {
         let code = response.headers().get("X-ClickHouse-Exception-Code");
         let code = code.and_then(|code| code.to_str().ok()).map(str::to_owned);
         let status = response.status();
-        let body = http::text(&mut response, LIMIT, &at).map_err(|error| Refusal::Unreachable(error.into()))?;
+        let body =
+            http::text(&mut response, LIMIT, &at).map_err(|error| Refusal::Unreachable(error.into()))?;
         match code {
             None if status.is_success() => Ok(body),
             Some(code) => Err(Refusal::Exception { code, text: first_line(&body) }),

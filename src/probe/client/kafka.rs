@@ -56,11 +56,7 @@ pub fn config(endpoint: &Endpoint, timeout: Duration) -> Result<ClientConfig, Pr
 
 /// Settings of a consumer that leaves no trace: it commits nothing and creates no topic by asking for it. Records
 /// of open transactions count as written.
-fn reading(
-    endpoint: &Endpoint,
-    timeout: Duration,
-    group: Option<&str>,
-) -> Result<ClientConfig, ProbeError> {
+fn reading(endpoint: &Endpoint, timeout: Duration, group: Option<&str>) -> Result<ClientConfig, ProbeError> {
     let mut config = config(endpoint, timeout)?;
     config
         .set("enable.auto.commit", "false")

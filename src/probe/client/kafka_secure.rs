@@ -60,7 +60,9 @@ fn encrypt(config: &mut ClientConfig, tls: &Tls) -> Result<(), ProbeError> {
         }
     }
     // Both are its defaults; what we rely on is said.
-    config.set("enable.ssl.certificate.verification", "true").set("ssl.endpoint.identification.algorithm", "https");
+    config
+        .set("enable.ssl.certificate.verification", "true")
+        .set("ssl.endpoint.identification.algorithm", "https");
     Ok(())
 }
 
@@ -110,7 +112,9 @@ fn login(why: &str, endpoint: &Endpoint, at: &str) -> Option<ProbeError> {
         )
     } else if why.contains("SASL") && why.contains("uthentication") {
         let detail = said(why).trim_start_matches("SASL authentication error: ");
-        format!("refused this user with this password (SASL {mechanism}): {detail}; check `user` and the password")
+        format!(
+            "refused this user with this password (SASL {mechanism}): {detail}; check `user` and the password"
+        )
     } else {
         return None;
     };
@@ -140,7 +144,9 @@ fn protection(why: &str, endpoint: &Endpoint, at: &str) -> Option<ProbeError> {
 /// The broker that a complaint is about: `host:port` of `ssl://host:port/3: …`; the first of the endpoint's where it
 /// names none.
 fn broker<'a>(why: &'a str, endpoint: &'a Endpoint) -> &'a str {
-    let named = why.split_once('/').map(|(head, rest)| if head.ends_with(':') { rest.trim_start_matches('/') } else { why });
+    let named = why
+        .split_once('/')
+        .map(|(head, rest)| if head.ends_with(':') { rest.trim_start_matches('/') } else { why });
     let named = named.and_then(|named| named.split_once('/')).map(|(broker, _)| broker);
     let is_broker = |text: &&str| text.contains(':') && !text.contains(' ');
     named.filter(is_broker).unwrap_or_else(|| endpoint.address.split(',').next().unwrap_or_default().trim())

@@ -195,7 +195,11 @@ impl Within {
             }
             let mut found = asked.iter().map(PollFd::revents);
             let mut of = |wanted: PollFlags| {
-                if wanted.is_empty() { PollFlags::empty() } else { found.next().unwrap_or(PollFlags::empty()) }
+                if wanted.is_empty() {
+                    PollFlags::empty()
+                } else {
+                    found.next().unwrap_or(PollFlags::empty())
+                }
             };
             return Ok((of(server), of(driver)));
         }
@@ -215,7 +219,9 @@ impl Within {
 fn passing(done: io::Result<usize>) -> io::Result<Option<usize>> {
     match done {
         Ok(length) => Ok(Some(length)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

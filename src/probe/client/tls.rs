@@ -75,7 +75,8 @@ pub fn for_http(tls: &Tls) -> Result<TlsConfig, ProbeError> {
         None => None,
         Some(Identity { chain, pem, .. }) => {
             let chain: Vec<_> = chain.iter().map(|der| owned(der)).collect();
-            let key = PrivateKey::from_pem(&pem).map_err(|error| ProbeError(format!("`tls.key`: {error}")))?;
+            let key =
+                PrivateKey::from_pem(&pem).map_err(|error| ProbeError(format!("`tls.key`: {error}")))?;
             Some(ClientCert::new_with_certs(&chain, key))
         }
     };

@@ -25,11 +25,15 @@ pub fn told(error: &Error, at: &str) -> ProbeError {
     let why = match error {
         Error::InvalidCertificate(error) => certificate(error),
         Error::AlertReceived(alert) => refusal(*alert),
-        Error::InvalidMessage(_) => "expected TLS, seen something else: it speaks no TLS at this port; name its TLS \
+        Error::InvalidMessage(_) => {
+            "expected TLS, seen something else: it speaks no TLS at this port; name its TLS \
                                      port, or leave `tls` out"
-            .to_owned(),
+                .to_owned()
+        }
         Error::PeerIncompatible(error) => {
-            format!("expected TLS 1.2 or 1.3 with today's ciphers, seen a server that has none of them: {error:?}")
+            format!(
+                "expected TLS 1.2 or 1.3 with today's ciphers, seen a server that has none of them: {error:?}"
+            )
         }
         error => format!("expected to speak TLS with it, seen: {error}"),
     };
@@ -146,7 +150,9 @@ fn refusal(alert: Alert) -> String {
             );
         }
         Alert::ProtocolVersion => "speaks neither TLS 1.2 nor 1.3",
-        Alert::UnrecognisedName => "has no certificate for the host of its address: name it as its certificate does",
+        Alert::UnrecognisedName => {
+            "has no certificate for the host of its address: name it as its certificate does"
+        }
         other => return format!("expected the server to take us, seen its alert {other:?}: see its log"),
     };
     format!("expected the server to take us, seen that it {what}")
@@ -165,7 +171,8 @@ mod tests {
         let wrong = |error| said(Error::InvalidCertificate(error));
         assert!(wrong(CertificateError::UnknownIssuer).contains("`tls.ca`"));
         let time = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-        let expired = CertificateError::ExpiredContext { time: time(2_000_000_000), not_after: time(1_700_000_000) };
+        let expired =
+            CertificateError::ExpiredContext { time: time(2_000_000_000), not_after: time(1_700_000_000) };
         assert!(wrong(expired).contains("expired on 2023-11-14T22:13:20Z"));
         let name = CertificateError::NotValidForNameContext {
             expected: rustls::pki_types::ServerName::try_from("db.example").unwrap(),
