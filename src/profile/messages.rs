@@ -413,14 +413,25 @@ fn how_a_service_is_protected_goes_together_or_is_told() {
     "#);
     for (written, place, what) in [
         ("tls = { cert = \"x\" }", "10:9", "unknown key `cert` in `tls` of service `redis`"),
-        ("tls = { ca = true }", "10:14", "`ca` in `tls` of service `redis`: expected a text in quotes; got true"),
+        (
+            "tls = { ca = true }",
+            "10:14",
+            "`ca` in `tls` of service `redis`: expected a text in quotes; got true",
+        ),
         ("tls = { key = \"x\" }", "10:1", "has `key` and no `certificate`: expected both, or neither"),
         ("sasl = \"plian\"", "10:8", "`plian` is not one of its words; nearest: `plain`"),
         ("sasl = \"plain\"", "10:1", "`sasl` in service `redis` is for kind kafka; for redis `user`"),
-        ("password_env = \"A\"\npassword_file = \"b\"", "11:17", "a variable (`password_env`) or from a file"),
+        (
+            "password_env = \"A\"\npassword_file = \"b\"",
+            "11:17",
+            "a variable (`password_env`) or from a file",
+        ),
     ] {
         let told = told(written);
-        assert!(told.starts_with(&format!("gates/x.toml:{place}: ")) && told.contains(what), "{written}: {told}");
+        assert!(
+            told.starts_with(&format!("gates/x.toml:{place}: ")) && told.contains(what),
+            "{written}: {told}"
+        );
     }
 }
 
