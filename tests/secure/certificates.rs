@@ -73,6 +73,10 @@ impl Certificates {
         ));
         // Engines that run as another user read these.
         fs::set_permissions(self.path(&format!("{name}.key")), Permissions::from_mode(0o644)).expect("ours");
+        // For a JVM that reads no PEM.
+        self.openssl(&format!(
+            "pkcs12 -export -in {name}.pem -inkey {name}.key -out {name}.p12 -passout pass:changeit"
+        ));
         let whole = self.read(&format!("{name}.key")) + &self.read(&format!("{name}.pem"));
         fs::write(self.path(&format!("{name}.both")), whole).expect("a file of ours");
     }
@@ -90,6 +94,17 @@ impl Certificates {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// The authority as a JVM reads it, under the password `changeit`.
+    pub fn for_java(&self) -> String {
+        let store = self.text("ca.p12");
+        let arguments =
+            ["-importcert", "-noprompt", "-alias", "ca", "-storetype", "PKCS12", "-storepass", "changeit"];
+        let mut keytool = Command::new("keytool");
+        keytool.args(arguments).args(["-file", &self.text("ca.pem"), "-keystore", &store]);
+        assert!(keytool.output().expect("keytool comes with java").status.success());
+        store
     }
 
     /// A path as a setting has it.

@@ -3,6 +3,7 @@
 use cutproof::model::redact::Redactor;
 use cutproof::model::service::{Sasl, Tls};
 use cutproof::model::{Args, Clock, Endpoint, Reading, RunId, Secret, ServiceKind, Stamp};
+use cutproof::probe::client::refused::Refused;
 use cutproof::probe::{self, Context, Measurement, ProbeError, Steps};
 use cutproof::process::{Cancel, Worker};
 use cutproof::service::identify::identify;
@@ -56,20 +57,32 @@ pub fn expect_known(endpoint: &Endpoint) -> Endpoint {
     known
 }
 
-/// The service refuses us, and says so in these words both where it is attached to and where its health is asked.
+/// Whether the service says who it is.
+pub fn answers(endpoint: &Endpoint) -> bool {
+    identify(endpoint, &BTreeSet::new(), ENOUGH).is_ok()
+}
+
+/// The service refuses us for good, and says so in these words both where it is attached to and where its health is
+/// asked.
 #[track_caller]
 pub fn expect_refused(endpoint: &Endpoint, words: &[&str]) {
+    let refused = expect_error(endpoint, words);
+    assert!(!refused.passes, "asking again changes nothing: {refused}");
+}
+
+/// As [`expect_refused`], where it may pass.
+#[track_caller]
+pub fn expect_error(endpoint: &Endpoint, words: &[&str]) -> Refused {
     let began = Instant::now();
     let refused = identify(endpoint, &BTreeSet::new(), ENOUGH).expect_err("it lets us in");
     let said = refused.to_string();
     println!("{} after {:?}: {said}", endpoint.address, began.elapsed());
     check(&said, words);
-    assert!(!refused.passes, "asking again changes nothing: {said}");
-    let found = measure("health", serde_json::json!({"connect_timeout": 15000}), endpoint)
-        .expect("health is measured");
+    let asked = serde_json::json!({"connect_timeout": 15000});
+    let found = measure("health", asked, endpoint).expect("health is measured");
     assert_eq!(text(&found, "unhealthy"), endpoint.kind.as_str(), "{words:?}");
-    let fact = found.facts.text(endpoint.kind.as_str()).unwrap_or_default().to_owned();
-    check(&fact, words);
+    check(found.facts.text(endpoint.kind.as_str()).unwrap_or_default(), words);
+    refused
 }
 
 #[track_caller]

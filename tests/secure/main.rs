@@ -3,9 +3,12 @@
 //! where nobody asked for it.
 
 mod certificates;
+#[path = "../common/mod.rs"]
+mod common;
 mod ends;
 mod kafka;
 mod postgres;
 mod redis;
+mod runs;
 mod servers;
 mod web;

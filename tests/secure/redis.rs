@@ -9,7 +9,8 @@ use serde_json::json;
 use std::process::Command;
 use tempfile::TempDir;
 
-struct Redis {
+/// A server, while this lives.
+pub struct Redis {
     _server: Server,
     _folder: TempDir,
     port: u16,
@@ -52,15 +53,25 @@ fn without_tls(command: Command) -> Command {
     plain
 }
 
+/// A server that wants the password.
+pub fn with_password() -> Redis {
+    redis(&["--requirepass", PASSWORD], true)
+}
+
 impl Redis {
+    /// `localhost:PORT`
+    pub fn address(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
     fn end(&self) -> Endpoint {
-        end(ServiceKind::Redis, format!("localhost:{}", self.port))
+        end(ServiceKind::Redis, self.address())
     }
 }
 
 #[test]
 fn a_password_is_wanted_and_a_wrong_one_is_told() {
-    let redis = redis(&["--requirepass", PASSWORD], true);
+    let redis = with_password();
     let known = expect_known(&redis.end().by("", PASSWORD));
     assert!(known.identity.contains_key("run_id"));
     let place = format!("Redis at localhost:{}", redis.port);

@@ -1,7 +1,7 @@
 //! What speaks HTTP, behind TLS: ClickHouse, Prometheus' API and pages behind nginx, Kafka Connect on its own.
 
 use crate::certificates::certificates;
-use crate::ends::{PASSWORD, WRONG, With, end, expect_known, expect_refused, measure, number, text};
+use crate::ends::{PASSWORD, WRONG, With, answers, end, expect_known, expect_refused, measure, number, text};
 use crate::servers::{Server, engines, nginx, port};
 use cutproof::model::service::Tls;
 use cutproof::model::{Endpoint, ServiceKind};
@@ -43,14 +43,15 @@ fn at(kind: ServiceKind, port: u16) -> Endpoint {
 fn clickhouse_behind_tls_is_asked_through_it_and_everything_wrong_is_told_apart() {
     let (made, folder) = (certificates(), tempfile::tempdir().expect("a folder"));
     let (_clickhouse, plain) = clickhouse(&folder);
-    let [mutual, expired, elsewhere] = [port(), port(), port()];
+    let [mutual, expired, elsewhere, none] = [port(), port(), port(), port()];
     let pass = format!("location / {{ proxy_pass http://127.0.0.1:{plain}; }}");
     let sites = [
         site(mutual, "server", "on", &pass),
         site(expired, "expired", "off", &pass),
         site(elsewhere, "elsewhere", "off", &pass),
+        format!("server {{ listen 127.0.0.1:{none}; {pass} }}"),
     ];
-    let _nginx = nginx(folder.path(), &sites.concat(), &[mutual, expired, elsewhere]);
+    let _nginx = nginx(folder.path(), &sites.concat(), &[mutual, expired, elsewhere, none]);
     let clickhouse = |port, tls: Tls| at(ServiceKind::Clickhouse, port).tls(tls);
     let known = expect_known(&clickhouse(mutual, made.known_by("client")));
     assert_eq!(known.product.map(|product| product.name).as_deref(), Some("ClickHouse"));
@@ -68,7 +69,7 @@ fn clickhouse_behind_tls_is_asked_through_it_and_everything_wrong_is_told_apart(
     expect_refused(&clickhouse(elsewhere, made.trusting("ca")), &words);
     let unsecured = end(ServiceKind::Clickhouse, format!("http://localhost:{mutual}"));
     expect_refused(&unsecured, &["it speaks TLS; write its address with https://"]);
-    expect_refused(&clickhouse(plain, made.trusting("ca")), &["speaks no TLS at this port"]);
+    expect_refused(&clickhouse(none, made.trusting("ca")), &["speaks no TLS at this port"]);
 }
 
 #[test]
@@ -86,6 +87,7 @@ fn pages_and_apis_are_asked_as_a_user_and_the_user_is_told_nobody_else() {
         fs::write(&file, text).expect("a file of ours");
         file.to_str().expect("UTF-8").to_owned()
     };
+    page("index", "hello\n");
     let build = page("build", r#"{"status":"success","data":{"version":"2.54.1"}}"#);
     let query = page("query", r#"{"status":"success","data":{"resultType":"scalar","result":[1,"4.5"]}}"#);
     let place = [
@@ -94,7 +96,7 @@ fn pages_and_apis_are_asked_as_a_user_and_the_user_is_told_nobody_else() {
         answer("/api/v1/status/buildinfo", &build),
         answer("/api/v1/query", &query),
         answer("/metrics", &page("metrics", "a_seconds 1.5\n")),
-        answer("/", &page("index", "hello\n")),
+        format!("location = / {{ root {}; try_files /index =404; }}", folder.path().display()),
     ]
     .concat();
     let port = port();
@@ -121,24 +123,19 @@ fn pages_and_apis_are_asked_as_a_user_and_the_user_is_told_nobody_else() {
 #[ignore = "needs openssl and nginx"]
 fn connect_serves_tls_itself_and_asks_for_a_user_behind_nginx() {
     let (made, folder) = (certificates(), tempfile::tempdir().expect("a folder"));
-    made.openssl(
-        "pkcs12 -export -in server.pem -inkey server.key -out server.p12 -passout pass:not-a-secret",
-    );
-    made.openssl("pkcs12 -export -nokeys -in ca.pem -out ca.p12 -passout pass:not-a-secret -jdktrust anyExtendedKeyUsage");
     let own = port();
     let store = |what: &str, file: &str| {
-        format!(
-            "listeners.https.ssl.{what}.type=PKCS12\nlisteners.https.ssl.{what}.location={}\nlisteners.https.ssl.{what}.password=not-a-secret\n",
-            made.text(file)
-        )
+        let settings = [("type", "PKCS12"), ("location", file), ("password", "changeit")];
+        settings.map(|(name, value)| format!("listeners.https.ssl.{what}.{name}={value}\n")).concat()
     };
     let settings = format!(
         "listeners=https://localhost:{own}\nrest.advertised.listener=https\nlisteners.https.ssl.client.auth=required\n{}{}",
-        store("keystore", "server.p12"),
-        store("truststore", "ca.p12"),
+        store("keystore", &made.text("server.p12")),
+        store("truststore", &made.for_java()),
     );
-    let _kafka = crate::kafka::with_connect(&settings, own);
+    let (mut connect, _kafka) = crate::kafka::with_connect(&settings);
     let mutual = at(ServiceKind::Connect, own).tls(made.known_by("client"));
+    connect.until("Connect answers", |_| answers(&mutual));
     let known = expect_known(&mutual);
     assert_eq!(known.product.map(|product| product.name).as_deref(), Some("Kafka Connect"));
     let seen = measure("connector", json!({"name": "none"}), &mutual);

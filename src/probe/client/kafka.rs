@@ -49,7 +49,8 @@ pub fn config(endpoint: &Endpoint, timeout: Duration) -> Result<ClientConfig, Pr
         .set("reconnect.backoff.max.ms", "500")
         // The broker would otherwise be sent measurements of this client.
         .set("enable.metrics.push", "false")
-        .set_log_level(RDKafkaLogLevel::Emerg);
+        // Goes to `Complaints`, which prints nothing.
+        .set_log_level(RDKafkaLogLevel::Info);
     kafka_secure::protect(&mut config, endpoint)?;
     Ok(config)
 }
@@ -98,13 +99,17 @@ pub fn cluster(endpoint: &Endpoint, timeout: Duration) -> Result<Cluster, Refuse
         let left = until.saturating_duration_since(Instant::now());
         match consumer.fetch_metadata(None, left.min(SLICE).max(Duration::from_millis(1))) {
             Ok(metadata) => return Ok(Cluster { consumer, metadata }),
-            Err(error) if left <= SLICE || complaints.all_down() => {
-                drain(&consumer);
-                return Err(unreachable(endpoint, &error, &complaints.last(), timeout));
+            Err(error) if left <= SLICE || all_down(&consumer, &complaints) => {
+                return Err(unreachable(endpoint, &error, &complaints.last_or_cut(), timeout));
             }
-            Err(_) => drain(&consumer),
+            Err(_) => {}
         }
     }
+}
+
+fn all_down(consumer: &BaseConsumer<Complaints>, complaints: &Complaints) -> bool {
+    drain(consumer);
+    complaints.all_down()
 }
 
 /// Lets librdkafka tell what it has to say.
@@ -213,7 +218,8 @@ impl Link {
                 }
                 Err(error) => error,
             };
-            let why = self.complaint();
+            drain(&self.consumer);
+            let why = self.complaints.last_or_cut();
             // librdkafka knows no less than a millisecond.
             let over = left.saturating_sub(slice) < Duration::from_millis(1);
             if over || self.complaints.all_down() || context.cancel.is_cancelled() {

@@ -28,6 +28,7 @@ pub struct Complaints(Arc<Mutex<Heard>>);
 struct Heard {
     last: String,
     refusal: String,
+    cut: String,
     all_down: bool,
 }
 
@@ -37,6 +38,13 @@ impl Complaints {
     pub fn last(&self) -> String {
         let heard = self.heard();
         if heard.refusal.is_empty() { heard.last.clone() } else { heard.refusal.clone() }
+    }
+
+    /// How the last connection was cut, where nothing was complained of; empty where none was. A broker that wants to
+    /// know who we are, or speaks TLS, only cuts the connection.
+    pub fn last_or_cut(&self) -> String {
+        let last = self.last();
+        if last.is_empty() { self.heard().cut.clone() } else { last }
     }
 
     /// Whether all brokers that are known were found to be down.
@@ -50,7 +58,14 @@ impl Complaints {
 }
 
 impl ClientContext for Complaints {
-    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+    /// That a connection was cut is told by no event, only in the log.
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, text: &str) {
+        if facility == "FAIL" {
+            // `[thrd:host:9092/bootstrap]: host:9092/bootstrap: Disconnected: ... (after 2ms in state UP)`
+            let told = text.split_once("]: ").map_or(text, |(_, told)| told);
+            self.heard().cut = told.split(" (after ").next().unwrap_or(told).to_owned();
+        }
+    }
 
     fn error(&self, error: KafkaError, reason: &str) {
         if matches!(error, KafkaError::Global(Code::AllBrokersDown)) {

@@ -76,7 +76,15 @@ pub(super) fn unreachable(endpoint: &Endpoint, error: &KafkaError, why: &str, wa
     if let Some(refused) = login(why, endpoint, &at).or_else(|| protection(why, endpoint, &at)) {
         return Refused::for_good(refused);
     }
-    ProbeError(if why.is_empty() && silent(error) {
+    let cut = why.contains("Disconnected") && endpoint.sasl.is_none();
+    ProbeError(if cut {
+        // A broker that ends does the same: so this may pass.
+        format!(
+            "{at}: expected to be let in without a user, seen that the connection is cut at once: does it want SASL (set \
+             `sasl`, `user` and `password_env` or `password_file`), or is it ending? It said: {}",
+            said(why)
+        )
+    } else if why.is_empty() && silent(error) {
         let seconds = (waited.as_secs_f64() * 10.0).round() / 10.0;
         format!(
             "no answer from {at} within {seconds} s: is the broker overloaded, paused or behind a firewall?"
@@ -98,11 +106,7 @@ fn said(why: &str) -> &str {
 /// What a complaint says of user, password and mechanism.
 fn login(why: &str, endpoint: &Endpoint, at: &str) -> Option<ProbeError> {
     let mechanism = endpoint.sasl.map_or("none", Sasl::as_str);
-    let told = if why.contains("require SASL authentication") && endpoint.sasl.is_none() {
-        "expected to be let in without a user, seen that the connection is cut: it wants SASL; set `sasl`, `user` and \
-         `password_env` or `password_file`"
-            .to_owned()
-    } else if let Some((_, supported)) = why.split_once("supported mechanisms: ") {
+    let told = if let Some((_, supported)) = why.split_once("supported mechanisms: ") {
         format!("expected SASL {mechanism}, seen a broker that takes {supported}: set `sasl` to one of these")
     } else if why.contains("mechanism handshake failed") {
         format!(

@@ -158,7 +158,11 @@ pub fn failure(error: &Error, at: &str, deadline: Instant) -> ProbeError {
             "28000" if refusal.message().contains("certificate authentication") => {
                 "; `tls.certificate` is not this user's"
             }
-            "28P01" | "28000" => "; check the service's user and password",
+            // Of a certificate that is another user's it says no more than of a wrong password.
+            "28P01" => {
+                "; check the service's user and password, and that `tls.certificate`, where it is set, is this user's"
+            }
+            "28000" => "; check the service's user and password",
             "3D000" | "3F000" => "; is the database initialised (init timescale)?",
             "42P01" | "42703" => "; is the schema there (init timescale)?",
             "25006" => "; this gate only reads",
