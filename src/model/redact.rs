@@ -1,7 +1,7 @@
 //! Keeps secrets out of free text: what commands printed, what servers answered, what logs say.
 //!
 //! Two rules. By name: the value of a variable or field whose name ends in PASSWORD, PASSWD, SECRET, TOKEN,
-//! CREDENTIAL(S), PRIVATE_KEY or API_KEY, and the password in a URL. By value: every secret that was handed to
+//! CREDENTIAL(S), PRIVATE_KEY or API_KEY, or is CUTPROOF_PASSWORD_NAME, and the password in a URL. By value: every secret that was handed to
 //! [`Redactor::add`] wherever it stands, and, where an excerpt was cut, also a part of it at the cut.
 //! Fixed values (ids, metric names) are not passed through here.
 
@@ -16,7 +16,7 @@ pub const MASK: &str = "***";
 const SHORTEST: usize = 4;
 
 static BY_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let name = r"[\w.\-]*(?:PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIALS?|PRIVATE[_\-]?KEY|API[_\-]?KEY)";
+    let name = r"(?:[\w.\-]*(?:PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIALS?|PRIVATE[_\-]?KEY|API[_\-]?KEY)|CUTPROOF_PASSWORD_\w+)";
     let value = r#""(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"',;&}]+"#;
     Regex::new(&format!(r#"(?i)({name}["']?\s*(?:=>|[:=])\s*|--{name}\s+)({value})"#)).ok()
 });
@@ -31,7 +31,8 @@ pub fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase().replace(['-', '.'], "_");
     let ends =
         ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "CREDENTIAL", "CREDENTIALS", "PRIVATE_KEY", "API_KEY"];
-    ends.iter().any(|end| name.ends_with(end))
+    let of_service = name.starts_with("CUTPROOF_PASSWORD_") && !name.starts_with("CUTPROOF_PASSWORD_FILE_");
+    of_service || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// Knows the secrets of a run.
@@ -147,6 +148,8 @@ mod tests {
         assert_eq!(plain("auth-token: abc"), "auth-token: ***");
         assert_eq!(plain("run --db-password hunter2"), "run --db-password ***");
         assert_eq!(plain("PRIVATE_KEY='x y'"), "PRIVATE_KEY='***'");
+        assert_eq!(plain("CUTPROOF_PASSWORD_REDIS=hunter2 ok"), "CUTPROOF_PASSWORD_REDIS=*** ok");
+        assert!(names_a_secret("CUTPROOF_PASSWORD_REDIS") && !names_a_secret("CUTPROOF_PASSWORD_FILE_REDIS"));
     }
 
     #[test]

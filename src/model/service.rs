@@ -118,6 +118,11 @@ impl Sasl {
             Sasl::ScramSha512 => "SCRAM-SHA-512",
         }
     }
+
+    /// The mechanism of a word, in capitals or not: `scram-sha-256`.
+    pub fn parse(word: &str) -> Option<Sasl> {
+        Sasl::ALL.into_iter().find(|sasl| sasl.as_str().eq_ignore_ascii_case(word))
+    }
 }
 
 /// The image that a container was made of.
@@ -188,15 +193,26 @@ pub fn variable(what: &str, service: &str) -> String {
     format!("CUTPROOF_{what}_{}", service.to_ascii_uppercase().replace(['-', '.'], "_"))
 }
 
-/// Where a service is (and where the other services see it, if that is another place) and as whom to log in, in the variables by which commands are told.
+/// Where a service is (and where the other services see it, if that is another place), how it is protected and as whom
+/// to log in, in the variables by which commands are told.
 pub fn variables(service: &str, endpoint: &Endpoint) -> impl Iterator<Item = (String, String)> {
+    let text = |text: &str| Some(text.to_owned());
+    let file = |of: fn(&Tls) -> &Option<PathBuf>| {
+        let file = of(endpoint.tls.as_ref()?).as_ref()?;
+        Some(file.to_string_lossy().into_owned())
+    };
     let parts = [
-        ("ENDPOINT", Some(endpoint.address.as_str())),
-        ("INSIDE", endpoint.inside.as_deref()),
-        ("USER", endpoint.user.as_deref()),
-        ("PASSWORD", endpoint.password.as_ref().map(Secret::reveal)),
+        ("ENDPOINT", text(&endpoint.address)),
+        ("INSIDE", endpoint.inside.clone()),
+        ("USER", endpoint.user.clone()),
+        ("PASSWORD", endpoint.password.as_ref().and_then(|password| text(password.reveal()))),
+        ("TLS", endpoint.tls.as_ref().and_then(|_| text("true"))),
+        ("TLS_CA", file(|tls| &tls.ca)),
+        ("TLS_CERTIFICATE", file(|tls| &tls.certificate)),
+        ("TLS_KEY", file(|tls| &tls.key)),
+        ("SASL", endpoint.sasl.and_then(|sasl| text(sasl.as_str()))),
     ];
-    parts.into_iter().filter_map(move |(what, value)| Some((variable(what, service), value?.to_owned())))
+    parts.into_iter().filter_map(move |(what, value)| Some((variable(what, service), value?)))
 }
 
 /// What runs at an endpoint.
@@ -211,5 +227,35 @@ pub struct Product {
 impl fmt::Display for Product {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_all_that_a_client_needs() {
+        let tls = Tls { ca: Some("/ca.pem".into()), ..Tls::default() };
+        let endpoint = Endpoint {
+            user: Some("u".to_owned()),
+            password: Some(Secret::new("p")),
+            tls: Some(tls),
+            sasl: Some(Sasl::ScramSha512),
+            ..Endpoint::at(ServiceKind::Kafka, "h:1")
+        };
+        let told: Vec<_> =
+            variables("my-kafka", &endpoint).map(|(name, value)| format!("{name}={value}")).collect();
+        let expected = [
+            "CUTPROOF_ENDPOINT_MY_KAFKA=h:1",
+            "CUTPROOF_USER_MY_KAFKA=u",
+            "CUTPROOF_PASSWORD_MY_KAFKA=p",
+            "CUTPROOF_TLS_MY_KAFKA=true",
+            "CUTPROOF_TLS_CA_MY_KAFKA=/ca.pem",
+            "CUTPROOF_SASL_MY_KAFKA=SCRAM-SHA-512",
+        ];
+        assert_eq!(told, expected);
+        let plain = Endpoint::at(ServiceKind::Redis, "h:2");
+        assert_eq!(variables("r", &plain).count(), 1);
     }
 }

@@ -123,7 +123,7 @@ impl Probe for ClickhouseInit {
             )));
         }
         let mut init = Init {
-            session: Session::new(endpoint, None),
+            session: Session::new(endpoint, None)?,
             database: args.text("database").unwrap_or(DATABASE),
             connect: args.duration("connect_timeout").unwrap_or(Duration::from_secs(5)),
             deadline: context.deadline,

@@ -53,29 +53,32 @@ impl Probe for ClickhouseQuery {
 
     fn measure(&self, args: &Args, context: &Context<'_>) -> Result<Measurement, ProbeError> {
         let endpoint = context.endpoint(ServiceKind::Clickhouse)?;
-        ask(args, context, &Session::new(endpoint, endpoint.database.as_deref()))
+        ask(args, context, &Session::new(endpoint, endpoint.database.as_deref())?)
     }
 
     fn sampler(&self, args: &Args) -> Option<Box<dyn Sampler>> {
-        Some(Box::new(Again { args: args.clone(), agent: agent() }))
+        Some(Box::new(Again { args: args.clone(), agent: None }))
     }
 }
 
 /// Asks again and again over one connection.
 struct Again {
     args: Args,
-    agent: Agent,
+    agent: Option<Agent>,
 }
 
 impl Sampler for Again {
     fn sample(&mut self, context: &Context<'_>) -> Result<Sampled, ProbeError> {
         let endpoint = context.endpoint(ServiceKind::Clickhouse)?;
-        let session = Session::over(self.agent.clone(), endpoint, endpoint.database.as_deref());
-        let answer = ask(&self.args, context, &session);
-        if answer.is_err() {
-            self.agent = agent();
-        }
-        answer.map(Sampled::from)
+        let agent = match self.agent.take() {
+            Some(agent) => agent,
+            None => agent(endpoint)?,
+        };
+        let session = Session::over(agent.clone(), endpoint, endpoint.database.as_deref());
+        let sampled = ask(&self.args, context, &session)?;
+        // After an error the next sample has connections of its own.
+        self.agent = Some(agent);
+        Ok(sampled.into())
     }
 }
 

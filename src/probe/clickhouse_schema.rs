@@ -54,7 +54,7 @@ impl Probe for ClickhouseSchema {
         let endpoint = context.endpoint(ServiceKind::Clickhouse)?;
         let database = args.text("database").or(endpoint.database.as_deref()).unwrap_or(DATABASE);
         // Not in the database itself: where that is missing, all of its tables are.
-        let session = Session::new(endpoint, None);
+        let session = Session::new(endpoint, None)?;
         let expected = schema::expected(args);
         let seen = tables(&session, database, context.deadline)?;
         let difference = schema::compare(&expected, &seen, Dialect::ClickHouse);

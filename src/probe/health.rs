@@ -1,25 +1,26 @@
 //! Whether every service that the gate uses answers, each in its own protocol, all asked side by side.
 
 use super::client::clickhouse::Session as Clickhouse;
-use super::client::postgres;
 use super::client::redis::Session as Redis;
-use super::client::{http, init};
+use super::client::{http, init, kafka, postgres};
 use super::{Context, Measurement, Probe, ProbeError};
 use crate::model::field::Field;
 use crate::model::time::millis;
 use crate::model::units::Unit;
 use crate::model::{Args, Endpoint, Metric, Reading, ServiceKind};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
+use ureq::{Body, http::Response};
 
 /// The probe `health`.
 pub struct Health;
 
 /// The longest answer of an HTTP service that is taken.
 const LIMIT: u64 = 16 << 20;
+
+/// The longest page of a refusal that is read.
+const PAGE: u64 = 64 << 10;
 
 impl Probe for Health {
     fn name(&self) -> &'static str {
@@ -107,10 +108,10 @@ fn ask_all(endpoints: &[(String, Endpoint)], limit: Duration) -> Vec<Result<Dura
 fn ask(endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
     match endpoint.kind {
         ServiceKind::Redis => redis(endpoint, limit),
-        ServiceKind::Kafka => kafka(endpoint, limit),
+        ServiceKind::Kafka => kafka::cluster(endpoint, limit).map(drop).map_err(|refused| refused.error),
         ServiceKind::Connect => connect(endpoint, limit),
         ServiceKind::Clickhouse => {
-            let answer = Clickhouse::new(endpoint, None).run("SELECT 1", &[], limit)?;
+            let answer = Clickhouse::new(endpoint, None)?.run("SELECT 1", &[], limit)?;
             expect("ClickHouse", endpoint, "1", answer.trim())
         }
         ServiceKind::Postgres => {
@@ -123,18 +124,25 @@ fn ask(endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
 }
 
 fn prometheus(endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
-    let (status, body) = get(&format!("{}/-/ready", endpoint.address), "Prometheus", limit)?;
+    let (status, body) = get(endpoint, "/-/ready", "Prometheus", limit)?;
     if status == 200 {
         return Ok(());
     }
     Err(odd("Prometheus", endpoint, "status 200", &status.to_string(), &body))
 }
 
-/// Whatever it serves: its body may have no end, and is not read.
+/// Whatever it serves: its body may have no end, and is not read but where it tells why we are refused.
 fn http_service(endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
     let at = format!("the HTTP service at {}", endpoint.address);
-    let asked = http::agent(limit).get(&endpoint.address).call();
-    let status = asked.map_err(|error| http::failure(&error, &at))?.status();
+    let mut response = call(endpoint, "", &at, limit)?;
+    let status = response.status();
+    // A proxy tells in the body of this one that it wants TLS, or a certificate of ours; without it nobody refused us.
+    let body =
+        if status == 400 { http::text(&mut response, PAGE, &at).unwrap_or_default() } else { String::new() };
+    let asked = status == 400 || (status == 401 && endpoint.user.is_some());
+    if let Some(refused) = http::refusal(status.as_u16(), &body, endpoint, &at).filter(|_| asked) {
+        return Err(refused.error);
+    }
     if status.is_server_error() {
         return Err(odd("the HTTP service", endpoint, "a status below 500", status.as_str(), ""));
     }
@@ -147,26 +155,10 @@ fn redis(endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
     expect("Redis", endpoint, "PONG", &answer)
 }
 
-/// A cluster that tells who it is has answered a metadata request.
-fn kafka(endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
-    let at = format!("Kafka at {}", endpoint.address);
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &endpoint.address).set("client.id", "cutproof");
-    let consumer: BaseConsumer =
-        config.create().map_err(|error| ProbeError(format!("{at}: no client for this address: {error}")))?;
-    match consumer.client().fetch_cluster_id(limit) {
-        Some(_) => Ok(()),
-        None => Err(ProbeError(format!(
-            "{at} did not tell its cluster id within {} ms: is it up, and is this its address?",
-            millis(limit)
-        ))),
-    }
-}
-
 /// Kafka Connect answers, and neither a connector nor a task has failed.
 fn connect(endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
     let at = "Kafka Connect";
-    let (status, body) = get(&format!("{}/connectors?expand=status", endpoint.address), at, limit)?;
+    let (status, body) = get(endpoint, "/connectors?expand=status", at, limit)?;
     let answer = serde_json::from_str(&body).ok().filter(|_| status == 200);
     let Some(Value::Object(connectors)) = answer else {
         return Err(odd(at, endpoint, "status 200 and its connectors", &status.to_string(), &body));
@@ -192,12 +184,19 @@ fn failed(name: &str, connector: &Value) -> Vec<String> {
     found
 }
 
-fn get(url: &str, name: &str, limit: Duration) -> Result<(u16, String), ProbeError> {
-    let at = format!("{name} at {url}");
-    let agent = http::agent(limit);
-    let mut response = agent.get(url).call().map_err(|error| http::failure(&error, &at))?;
+fn get(endpoint: &Endpoint, path: &str, name: &str, limit: Duration) -> Result<(u16, String), ProbeError> {
+    let at = format!("{name} at {}{path}", endpoint.address);
+    let mut response = call(endpoint, path, &at, limit)?;
+    let status = response.status().as_u16();
     let body = http::text(&mut response, LIMIT, &at)?;
-    Ok((response.status().as_u16(), body))
+    match http::refusal(status, &body, endpoint, &at) {
+        Some(refused) => Err(refused.error),
+        None => Ok((status, body)),
+    }
+}
+
+fn call(endpoint: &Endpoint, path: &str, at: &str, limit: Duration) -> Result<Response<Body>, ProbeError> {
+    http::get(endpoint, path, limit)?.map_err(|error| http::failure(&error, at))
 }
 
 fn expect(name: &str, endpoint: &Endpoint, expected: &str, seen: &str) -> Result<(), ProbeError> {

@@ -270,7 +270,8 @@ impl Kept {
         }
         // A server may close a connection between two requests, and that is no fault of its: so once more, with a
         // connection of its own.
-        let agent = http::agent(context.remaining());
+        let tls = endpoint.and_then(|endpoint| endpoint.tls.as_ref());
+        let agent = http::agent(url, tls, context.remaining())?;
         let answer = ask(&agent, args, context, endpoint, url, longest)?;
         self.0 = Some(agent);
         Ok(answer)
@@ -323,13 +324,22 @@ fn request(
 ) -> Result<Request<()>, ProbeError> {
     let method = if args.text("method") == Some("HEAD") { Method::HEAD } else { Method::GET };
     let mut request = Request::builder().method(method).uri(url);
-    if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.kind == ServiceKind::Clickhouse) {
-        if let Some(user) = &endpoint.user {
-            request = request.header("X-ClickHouse-User", user);
+    match endpoint {
+        Some(endpoint) if endpoint.kind == ServiceKind::Clickhouse => {
+            if let Some(user) = &endpoint.user {
+                request = request.header("X-ClickHouse-User", user);
+            }
+            if let Some(password) = &endpoint.password {
+                request = request.header("X-ClickHouse-Key", password.reveal());
+            }
         }
-        if let Some(password) = &endpoint.password {
-            request = request.header("X-ClickHouse-Key", password.reveal());
+        Some(endpoint) if !says_who(args) => {
+            if let Some(login) = http::login(endpoint) {
+                context.redactor.add(login.trim_start_matches("Basic "));
+                request = request.header("Authorization", login);
+            }
         }
+        _ => {}
     }
     for (name, value) in args.map("headers") {
         request = request.header(name, value);
@@ -341,6 +351,18 @@ fn request(
     request.body(()).map_err(|error| {
         ProbeError(format!("{}: no request can be made of the settings: {error}", context.redactor.text(url)))
     })
+}
+
+/// Whether the settings have an `Authorization` of their own, which goes before the service's user.
+fn says_who(args: &Args) -> bool {
+    let mut names = args.map("headers_env").into_iter();
+    names.any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+}
+
+/// What a status says of our user or our certificate, for those to whom only 200 is an answer.
+pub(super) fn refusal(answer: &Answer, endpoint: Option<&Endpoint>, at: &str) -> Option<ProbeError> {
+    let body = String::from_utf8_lossy(&answer.body);
+    http::refusal(answer.status, &body, endpoint?, at).map(|refused| refused.error)
 }
 
 /// The value of a header from a variable, known to the redactor from now on: the whole, and what stands behind a

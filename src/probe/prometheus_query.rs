@@ -107,6 +107,9 @@ fn measure(args: &Args, context: &Context<'_>, kept: &mut Kept) -> Result<Measur
     let timeout = context.remaining().as_secs_f64();
     let url = format!("{}/api/v1/query?query={}&timeout={timeout:.3}", endpoint.address, encoded(query));
     let answer = kept.ask(args, context, Some(endpoint), &url, LONGEST)?;
+    if let Some(refused) = http::refusal(&answer, Some(endpoint), &at) {
+        return Err(refused);
+    }
     let body: Answer = serde_json::from_slice(&answer.body).map_err(|error| {
         let head = declared::head(&String::from_utf8_lossy(&answer.body));
         told(format!(

@@ -106,7 +106,8 @@ fn example_value(kind: &FieldKind, all: bool) -> Value {
 fn profile_page(page: &str) -> String {
     let tables = [
         ("profile", field_table(fields::PROFILE, &fields::PROFILE_APART)),
-        ("service", field_table(fields::SERVICE, &[])),
+        ("service", field_table(fields::SERVICE, &[fields::TLS])),
+        ("service.tls", field_table(fields::TLS_FILES, &[])),
         ("gate", field_table(fields::GATE, &[fields::WITH])),
         ("cutover", field_table(fields::CUTOVER, &[])),
         ("step", field_table(fields::STEP, &[fields::WITH])),

@@ -4,6 +4,7 @@ pub(super) mod switch;
 
 use super::complete::complete;
 use super::{Engine, Service};
+use crate::model::service::{Sasl, Tls};
 use crate::model::{Args, Phase, Retry, ServiceKind};
 use crate::probe::Probe;
 use crate::settings::names::quoted;
@@ -59,6 +60,9 @@ pub(super) struct ServiceDraft {
     pub endpoint: Option<Placed<String>>,
     pub user: Option<String>,
     pub password_env: Option<Placed<String>>,
+    pub password_file: Option<Placed<String>>,
+    pub tls: Option<Placed<Tls>>,
+    pub sasl: Option<Placed<Sasl>>,
     pub database: Option<String>,
     pub image: Option<String>,
     pub stands_for: Option<String>,
@@ -74,6 +78,9 @@ impl From<Service> for ServiceDraft {
             endpoint: service.endpoint.map(Placed::nowhere),
             user: service.user,
             password_env: service.password_env.map(Placed::nowhere),
+            password_file: service.password_file.map(Placed::nowhere),
+            tls: service.tls.map(Placed::nowhere),
+            sasl: service.sasl.map(Placed::nowhere),
             database: service.database,
             image: service.image,
             stands_for: service.stands_for,

@@ -73,6 +73,12 @@ pub(super) const SERVICE: &[Field] = &[
     ),
     Field::optional("user", Text, "The user to log in as."),
     Field::optional("password_env", Text, "The environment variable that holds the user's password."),
+    Field::optional(
+        "password_file",
+        Text,
+        "In place of `password_env`: the file that holds the password and nothing else, a line feed at its end aside.",
+    ),
+    Field::optional("sasl", Choice(&SASL), "How to log in, for kafka; with `user` and a password."),
     Field::optional("database", Text, "The database to use, where the kind has databases."),
     Field::optional(
         "stands_for",
@@ -101,11 +107,36 @@ pub(super) const SERVICE: &[Field] = &[
     Field::with_default("needs", Texts, "[]", "Services that must be up before this one."),
 ];
 
+/// The key of a service that is a truth or a table.
+pub(super) const TLS: Apart = Apart {
+    name: "tls",
+    about: "How it is protected: `true`, or a table of the files below. Its host name and its certificate are always \
+            checked. What speaks HTTP has `https://` in its `endpoint`.",
+};
+
+/// `tls = { … }`
+pub(super) const TLS_FILES: &[Field] = &[
+    Field::optional(
+        "ca",
+        Text,
+        "Who vouches for the server, in PEM; the system's authorities where it is absent.",
+    ),
+    Field::optional(
+        "certificate",
+        Text,
+        "The certificate by which we are known to the server, in PEM; with `key`.",
+    ),
+    Field::optional("key", Text, "Its private key, in PEM, without a passphrase."),
+];
+
+/// The words of the mechanisms of SASL.
+pub(super) const SASL: [&str; 3] = ["plain", "scram-sha-256", "scram-sha-512"];
+
 /// Keys that a service must not have, and why.
 pub(super) const SERVICE_REFUSED: [(&str, &str); 1] = [(
     "password",
     "a password does not belong in a profile; put it into an environment variable and name that here: \
-     password_env = \"DB_PASSWORD\"",
+     password_env = \"DB_PASSWORD\"; or into a file: password_file = \"PATH\"",
 )];
 
 /// `[[gate]]`, but for `with`, whose keys are the probe's.
@@ -160,11 +191,13 @@ pub(super) const WITH: Apart = Apart { name: "with", about: "The probe's own set
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::service::Sasl;
     use crate::model::{Phase, ServiceKind};
 
     #[test]
     fn the_words_are_those_of_the_model() {
         assert_eq!(PHASES, Phase::ALL.map(Phase::as_str));
         assert_eq!(KINDS, ServiceKind::ALL.map(ServiceKind::as_str));
+        assert_eq!(SASL.map(Sasl::parse), Sasl::ALL.map(Some));
     }
 }

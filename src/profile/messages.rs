@@ -404,10 +404,42 @@ fn settings_that_contradict_each_other_have_their_place() {
 }
 
 #[test]
+fn how_a_service_is_protected_goes_together_or_is_told() {
+    let told = |with: &str| faults_with("password_env = \"REDIS_PASSWORD\"", with);
+    insta::assert_snapshot!(told("tls = \"yes\""), @r#"
+    gates/x.toml:10:7: `tls` in service `redis`: expected true, or a table of `ca`, `certificate`, `key`; got a text
+        tls = "yes"
+              ^^^^^
+    "#);
+    for (written, place, what) in [
+        ("tls = { cert = \"x\" }", "10:9", "unknown key `cert` in `tls` of service `redis`"),
+        (
+            "tls = { ca = true }",
+            "10:14",
+            "`ca` in `tls` of service `redis`: expected a text in quotes; got true",
+        ),
+        ("tls = { key = \"x\" }", "10:1", "has `key` and no `certificate`: expected both, or neither"),
+        ("sasl = \"plian\"", "10:8", "`plian` is not one of its words; nearest: `plain`"),
+        ("sasl = \"plain\"", "10:1", "`sasl` in service `redis` is for kind kafka; for redis `user`"),
+        (
+            "password_env = \"A\"\npassword_file = \"b\"",
+            "11:17",
+            "a variable (`password_env`) or from a file",
+        ),
+    ] {
+        let told = told(written);
+        assert!(
+            told.starts_with(&format!("gates/x.toml:{place}: ")) && told.contains(what),
+            "{written}: {told}"
+        );
+    }
+}
+
+#[test]
 fn secrets_have_no_place_in_a_profile_and_are_not_shown() {
     let told = faults_with("password_env = \"REDIS_PASSWORD\"", "password = \"hunter2\"");
     assert!(!told.contains("hunter2"), "{told}");
-    insta::assert_snapshot!(told, @r#"gates/x.toml:10:1: `password` in service `redis`: a password does not belong in a profile; put it into an environment variable and name that here: password_env = "DB_PASSWORD""#);
+    insta::assert_snapshot!(told, @r#"gates/x.toml:10:1: `password` in service `redis`: a password does not belong in a profile; put it into an environment variable and name that here: password_env = "DB_PASSWORD"; or into a file: password_file = "PATH""#);
     let told = faults_with("\"localhost:6379\"", "\"user:hunter2@localhost:6379\"");
     assert!(!told.contains("hunter2"), "{told}");
     insta::assert_snapshot!(told, @"gates/x.toml:9:12: `endpoint` in service `redis` (kind redis): expected an endpoint without a user or a password in it: use `user` and `password_env`");
@@ -493,7 +525,7 @@ fn what_is_not_toml_is_told_with_its_place() {
     gates/x.toml:17:11: `redis` stands here for the second time
         [services.redis]
                   ^^^^^
-    gates/x.toml:18:1: unknown key `slow` in service `redis`; expected one of `kind`, `endpoint`, `user`, `password_env`, `database`, `stands_for`, `from`, `image`, `start`, `needs`
+    gates/x.toml:18:1: unknown key `slow` in service `redis`
         slow …
         ^^^^
     gates/x.toml:25:42: `expect` of gate `redis-ping`: unknown threshold `slow`; there is none

@@ -36,6 +36,7 @@ pub use schema::schema;
 
 use crate::condition::Condition;
 use crate::model::event::FileDigest;
+use crate::model::service::{Sasl, Tls};
 use crate::model::{Gate, Position, ServiceKind};
 use crate::probe::{self, Probe};
 use crate::settings::fault::Report;
@@ -84,6 +85,12 @@ pub struct Service {
     pub user: Option<String>,
     /// The environment variable that holds the user's password.
     pub password_env: Option<String>,
+    /// The file that holds it, in place of a variable.
+    pub password_file: Option<String>,
+    /// How it is protected; files from the working directory.
+    pub tls: Option<Tls>,
+    /// How to log in, for Kafka.
+    pub sasl: Option<Sasl>,
     /// The database to use.
     pub database: Option<String>,
     /// The image of its container.
@@ -107,6 +114,9 @@ impl Service {
             endpoint: endpoint.map(str::to_owned),
             user: None,
             password_env: None,
+            password_file: None,
+            tls: None,
+            sasl: None,
             database: None,
             image: None,
             stands_for: None,

@@ -5,6 +5,8 @@ mod switch;
 use super::check;
 use super::draft::{Draft, GateDraft, Placed, ServiceDraft, TIMEOUT, Threshold};
 use super::{Engine, fields};
+use crate::model::field::FieldKind;
+use crate::model::service::{Sasl, Tls};
 use crate::model::units::Quantity;
 use crate::model::{Args, Phase, Retry, ServiceKind};
 use crate::probe::Probe;
@@ -13,6 +15,7 @@ use crate::settings::fault::Report;
 use crate::settings::names::quoted;
 use crate::settings::source::Span;
 use crate::settings::tables::{key_span, tables, toml};
+use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -112,7 +115,8 @@ fn tables_by_name<'a>(
 
 fn service(name: Placed<String>, table: &DeTable<'_>, span: &Span, report: &mut Report<'_>) -> ServiceDraft {
     let what = format!("service {}", quoted(&name.value));
-    let shape = Shape { what: &what, fields: fields::SERVICE, apart: &[], refused: &fields::SERVICE_REFUSED };
+    let (fields, apart) = (fields::SERVICE, &[fields::TLS.name]);
+    let shape = Shape { what: &what, fields, apart, refused: &fields::SERVICE_REFUSED };
     let args = decode::table(&shape, table, span, report);
     let text = |key: &str| args.text(key).map(str::to_owned);
     ServiceDraft {
@@ -121,12 +125,38 @@ fn service(name: Placed<String>, table: &DeTable<'_>, span: &Span, report: &mut 
         endpoint: placed(table, "endpoint"),
         user: text("user"),
         password_env: placed(table, "password_env"),
+        password_file: placed(table, "password_file"),
+        tls: tls(table, &what, report),
+        sasl: args.text("sasl").and_then(Sasl::parse).map(|sasl| Placed::new(sasl, key_span(table, "sasl"))),
         database: text("database"),
         image: text("image"),
         stands_for: text("stands_for"),
         from: engine(&args, table, &what, report),
         needs: placed_list(table, "needs"),
     }
+}
+
+/// How a service is protected: a truth, or a table of files.
+fn tls(table: &DeTable<'_>, what: &str, report: &mut Report<'_>) -> Option<Placed<Tls>> {
+    let found = table.get(fields::TLS.name)?;
+    let files = match found.get_ref() {
+        DeValue::Boolean(false) => return None,
+        DeValue::Boolean(true) => Args::default(),
+        DeValue::Table(inner) => {
+            let what = format!("`tls` of {what}");
+            let shape = Shape { what: &what, fields: fields::TLS_FILES, apart: &[], refused: &[] };
+            decode::table(&shape, inner, &found.span(), report)
+        }
+        other => {
+            let expected = decode::expected(&FieldKind::Table(fields::TLS_FILES));
+            let told = format!("`tls` in {what}: expected true, or {expected}; got {}", seen(other));
+            report.fault(&found.span(), told);
+            return None;
+        }
+    };
+    let file = |key: &str| files.text(key).map(PathBuf::from);
+    let tls = Tls { ca: file("ca"), certificate: file("certificate"), key: file("key") };
+    Some(Placed::new(tls, key_span(table, fields::TLS.name)))
 }
 
 /// What a rehearsal starts.

@@ -97,7 +97,11 @@ fn gate_schema(probes: &[&'static dyn Probe]) -> Value {
 
 fn service_schema() -> Value {
     let mut service = object(fields::SERVICE);
-    service.insert("not".to_owned(), json!({ "required": ["from", "start"] }));
+    let tls = json!({ "oneOf": [{ "type": "boolean" }, object(fields::TLS_FILES)] });
+    property(&mut service, &fields::TLS, tls);
+    let never =
+        [["from", "start"], ["password_env", "password_file"]].map(|keys| json!({ "required": keys }));
+    service.insert("not".to_owned(), json!({ "anyOf": never }));
     Value::Object(service)
 }
 

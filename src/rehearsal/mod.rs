@@ -1,6 +1,7 @@
 //! Wires plan, services, runner and journal into one run. It knows neither arguments nor terminals: whoever calls it
 //! hands over settings and someone who watches.
 
+mod access;
 pub mod detached;
 pub mod folder;
 pub mod parent;

@@ -10,8 +10,9 @@ pub use contained::{LIMIT as PULLED, SWEEP};
 pub use image::image;
 pub use local::{Local, Start, started_names};
 
+use super::access;
 use crate::model::service::variable;
-use crate::model::{Endpoint, Secret, ServiceKind};
+use crate::model::{Endpoint, ServiceKind};
 use crate::plan::Plan;
 use crate::process::{Cancel, Worker};
 use crate::profile::Service;
@@ -91,32 +92,33 @@ pub fn attached(
 /// Where the services are: flags go before variables, and those before the profile.
 ///
 /// # Errors
-/// Flags that name no service.
+/// Flags that name no service; files of passwords or of TLS that are not what they should be.
 pub fn endpoints(
     services: &[Service],
     given: &[(String, String)],
 ) -> Result<BTreeMap<String, Endpoint>, String> {
     known(services, given)?;
-    let of = |service: &Service| said(service, given).or_else(|| service.endpoint.clone());
-    Ok(services
-        .iter()
-        .filter_map(|service| Some((service.name.clone(), seen(service, &of(service)?, given))))
-        .collect())
+    let at = |service: &Service| said(service, given).or_else(|| service.endpoint.clone());
+    let found = |service: &Service| {
+        let found = seen(service, &at(service)?, given);
+        Some(found.map(|endpoint| (service.name.clone(), endpoint)))
+    };
+    services.iter().filter_map(found).collect()
 }
 
 /// The endpoint at an address, and where the other services see it: a variable says that, unless a flag has named
 /// another place than the variables.
-fn seen(service: &Service, address: &str, given: &[(String, String)]) -> Endpoint {
+fn seen(service: &Service, address: &str, given: &[(String, String)]) -> Result<Endpoint, String> {
     let by_flag = given.iter().any(|(name, _)| *name == service.name);
     let inside = std::env::var(variable("INSIDE", &service.name)).ok();
     let inside = inside.filter(|inside| !inside.is_empty() && !by_flag);
-    Endpoint { inside, ..endpoint(service, address) }
+    Ok(Endpoint { inside, ..access::endpoint(service, address)? })
 }
 
 /// The services of a compose project: flags and variables go before what compose says, and that before the profile.
 ///
 /// # Errors
-/// Flags that name no service.
+/// Flags that name no service, or files that a service is reached with that can't be read.
 pub fn composed(
     services: &[Service],
     given: &[(String, String)],
@@ -128,9 +130,11 @@ pub fn composed(
     let wanted = services.iter().map(|service| {
         let said = said(service, given);
         let address = said.as_ref().or(service.endpoint.as_ref()).map_or("", String::as_str);
-        Wanted { name: service.name.clone(), endpoint: seen(service, address, given), said: said.is_some() }
+        let endpoint = seen(service, address, given)?;
+        Ok(Wanted { name: service.name.clone(), endpoint, said: said.is_some() })
     });
-    Ok(Composed::new(from.project.clone(), wanted.collect(), from.wait, worker, cancel.clone()))
+    let wanted = wanted.collect::<Result<_, String>>()?;
+    Ok(Composed::new(from.project.clone(), wanted, from.wait, worker, cancel.clone()))
 }
 
 /// Flags must name services that there are.
@@ -146,18 +150,6 @@ fn said(service: &Service, given: &[(String, String)]) -> Option<String> {
     let flag = given.iter().rev().find(|(name, _)| *name == service.name).map(|(_, address)| address.clone());
     let variable = || std::env::var(variable("ENDPOINT", &service.name)).ok().filter(|text| !text.is_empty());
     flag.or_else(variable)
-}
-
-fn endpoint(service: &Service, address: &str) -> Endpoint {
-    let own = service.password_env.as_deref().and_then(|name| std::env::var(name).ok());
-    let password = std::env::var(variable("PASSWORD", &service.name)).ok().or(own);
-    let user = std::env::var(variable("USER", &service.name)).ok().or_else(|| service.user.clone());
-    Endpoint {
-        user,
-        password: password.filter(|password| !password.is_empty()).map(Secret::new),
-        database: service.database.clone(),
-        ..Endpoint::at(service.kind, address.trim_end_matches('/'))
-    }
 }
 
 /// The topics that gates of the plan speak of, by the Kafka that they use.

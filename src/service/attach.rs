@@ -64,8 +64,9 @@ impl Environment for Attached {
             let left = deadline.saturating_duration_since(Instant::now());
             match identify(endpoint, topics, left.clamp(Duration::from_millis(100), ATTEMPT)) {
                 Ok(known) => return Ok(known),
-                Err(error) if left <= PAUSE || self.cancel.is_cancelled() => {
-                    return Err(ServiceError(error.0));
+                // A password that is wrong is not tried again: that may lock the account.
+                Err(refused) if !refused.passes || left <= PAUSE || self.cancel.is_cancelled() => {
+                    return Err(ServiceError(refused.error.0));
                 }
                 Err(_) => self.cancel.pause(PAUSE),
             };

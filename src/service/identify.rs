@@ -4,13 +4,14 @@
 
 use crate::model::{Endpoint, Product, ServiceKind};
 use crate::probe::ProbeError;
-use crate::probe::client::{clickhouse, http, kafka, postgres, redis};
+use crate::probe::client::kafka_error::Complaints;
+use crate::probe::client::refused::Refused;
+use crate::probe::client::{clickhouse, http, kafka, postgres, redis, tcp, tls, tls_error};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 /// The longest answer of a page that tells a version.
@@ -31,12 +32,12 @@ const NAMED: usize = 200;
 /// | PostgreSQL | `system_identifier`; `wal_lsn`: where its log stood, on a standby what was replayed |
 ///
 /// # Errors
-/// Nothing answers there within `timeout`, or not as this kind of service, or it refuses us.
+/// Nothing answers there within `timeout`, or not as this kind of service, or it refuses us; and whether that may pass.
 pub fn identify(
     endpoint: &Endpoint,
     topics: &BTreeSet<String>,
     timeout: Duration,
-) -> Result<Endpoint, ProbeError> {
+) -> Result<Endpoint, Refused> {
     let mut known = endpoint.clone();
     match endpoint.kind {
         ServiceKind::Redis => redis_server(&mut known, timeout)?,
@@ -60,9 +61,9 @@ fn note(known: &mut Endpoint, name: &str, value: Option<&str>) {
     }
 }
 
-fn redis_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
-    let mut session = redis::Session::open(known, std::time::Instant::now() + timeout)?;
-    let info: String = session.ask(::redis::cmd("INFO").arg("server"))?;
+fn redis_server(known: &mut Endpoint, timeout: Duration) -> Result<(), Refused> {
+    let mut session = redis::Session::attempt_open(known, Instant::now() + timeout)?;
+    let info: String = session.ask_or_refused(::redis::cmd("INFO").arg("server"))?;
     let field =
         |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     // Valkey gives its own version beside the one of Redis that it is compatible with.
@@ -74,19 +75,9 @@ fn redis_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeErro
     Ok(())
 }
 
-fn kafka_cluster(
-    known: &mut Endpoint,
-    topics: &BTreeSet<String>,
-    timeout: Duration,
-) -> Result<(), ProbeError> {
+fn kafka_cluster(known: &mut Endpoint, topics: &BTreeSet<String>, timeout: Duration) -> Result<(), Refused> {
     let deadline = Instant::now() + timeout;
-    let at = format!("Kafka at {}", known.address);
-    let wrong = |error: rdkafka::error::KafkaError| {
-        ProbeError(format!("nothing answers as {at}: {error}; is the broker up, and is this its address?"))
-    };
-    let consumer: BaseConsumer = kafka::config(known, timeout).create().map_err(wrong)?;
-    // What is asked first waits until a broker is reached.
-    let cluster = consumer.fetch_metadata(None, timeout).map_err(wrong)?;
+    let kafka::Cluster { consumer, metadata: cluster } = kafka::cluster(known, timeout)?;
     note(known, "cluster_id", consumer.client().fetch_cluster_id(timeout).as_deref());
     note(known, "end_offsets", end_offsets(&consumer, &cluster, topics, deadline).as_deref());
     Ok(())
@@ -95,7 +86,7 @@ fn kafka_cluster(
 /// How many records each of these topics was ever given, as far as that can be had. A topic that is not there, or of
 /// which a partition gives no offset, is left out.
 fn end_offsets(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Complaints>,
     cluster: &Metadata,
     topics: &BTreeSet<String>,
     deadline: Instant,
@@ -142,7 +133,7 @@ fn told(each: impl Iterator<Item = String>) -> Option<String> {
     (!each.is_empty()).then(|| each.join(","))
 }
 
-fn connect_worker(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
+fn connect_worker(known: &mut Endpoint, timeout: Duration) -> Result<(), Refused> {
     let page = json(known, "Kafka Connect", "/", timeout)?;
     let text = |name: &str| page.get(name).and_then(Value::as_str).map(str::to_owned);
     let version = text("version").ok_or_else(|| {
@@ -175,10 +166,10 @@ fn connectors(page: &Value) -> Option<String> {
     told(each.into_iter())
 }
 
-fn clickhouse_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
+fn clickhouse_server(known: &mut Endpoint, timeout: Duration) -> Result<(), Refused> {
     // Its database may not be there yet.
     let asked = Endpoint { database: None, ..known.clone() };
-    let answer = clickhouse::query(&asked, "SELECT version(), serverUUID() FORMAT TSV", &[], timeout)?;
+    let answer = clickhouse::attempt(&asked, "SELECT version(), serverUUID() FORMAT TSV", &[], timeout)?;
     let (version, uuid) = answer.trim_end().split_once('\t').unwrap_or((answer.trim_end(), ""));
     known.product = product("ClickHouse", version);
     let some = |uuid: &str| uuid.chars().any(|c| !matches!(c, '0' | '-'));
@@ -192,10 +183,10 @@ fn clickhouse_server(known: &mut Endpoint, timeout: Duration) -> Result<(), Prob
     Ok(())
 }
 
-fn postgres_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
+fn postgres_server(known: &mut Endpoint, timeout: Duration) -> Result<(), Refused> {
     let at = format!("PostgreSQL at {}", known.address);
-    let deadline = std::time::Instant::now() + timeout;
-    let mut client = postgres::connect(known, timeout)?;
+    let deadline = Instant::now() + timeout;
+    let mut client = postgres::attempt(known, timeout)?;
     let sql = "SELECT split_part(current_setting('server_version'), ' ', 1), \
                (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb')";
     let row = client.query_one(sql, &[]).map_err(|error| postgres::failure(&error, &at, deadline))?;
@@ -217,45 +208,47 @@ fn postgres_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeE
     Ok(())
 }
 
-fn prometheus_server(known: &mut Endpoint, timeout: Duration) -> Result<(), ProbeError> {
+fn prometheus_server(known: &mut Endpoint, timeout: Duration) -> Result<(), Refused> {
     let page = json(known, "Prometheus", "/api/v1/status/buildinfo", timeout)?;
     let version = page.pointer("/data/version").and_then(Value::as_str).unwrap_or_default();
     known.product = product("Prometheus", version);
     Ok(())
 }
 
-/// What answers HTTP may answer anything; that something listens is all that can be asked of it.
-fn listens(known: &Endpoint, timeout: Duration) -> Result<(), ProbeError> {
+/// What answers HTTP may answer anything; that something listens, and in TLS where the address says so, is all that can
+/// be asked of it.
+fn listens(known: &Endpoint, timeout: Duration) -> Result<(), Refused> {
     let at = &known.address;
+    let deadline = Instant::now() + timeout;
     let (scheme, rest) = at.split_once("://").unwrap_or(("http", at));
     let host = rest.split('/').next().unwrap_or(rest);
     let port = if scheme == "https" { 443 } else { 80 };
     let bare = !host.rsplit(']').next().unwrap_or(host).contains(':');
     let host = if bare { format!("{host}:{port}") } else { host.to_owned() };
-    let places = host.to_socket_addrs().map_err(|error| ProbeError(format!("{at}: {error}")))?;
-    let mut last = format!("{at}: no host of this name is known: check the address");
-    for place in places {
-        match TcpStream::connect_timeout(&place, timeout) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = format!("nothing listens at {at}: {error}; is the service up?"),
-        }
+    tcp::dial(&host, deadline).map_err(|error| tcp::failure(&error, at))?;
+    if scheme == "https" {
+        let tls = known.tls.clone().unwrap_or_default();
+        tls::check(&tls).map_err(Refused::for_good)?;
+        tls::look(&tls, &host, deadline).map_err(|error| tls_error::of_handshake(&error, at))?;
     }
-    Err(ProbeError(last))
+    Ok(())
 }
 
-fn json(known: &Endpoint, what: &str, path: &str, timeout: Duration) -> Result<Value, ProbeError> {
+fn json(known: &Endpoint, what: &str, path: &str, timeout: Duration) -> Result<Value, Refused> {
     let at = format!("{what} at {}", known.address);
-    let mut response = http::agent(timeout)
-        .get(format!("{}{path}", known.address))
-        .call()
-        .map_err(|error| http::failure(&error, &at))?;
+    let asked = http::get(known, path, timeout).map_err(Refused::for_good)?;
+    let mut response = asked.map_err(|error| http::refused(&error, &at))?;
     let status = response.status();
     let body = http::text(&mut response, LIMIT, &at)?;
-    if !status.is_success() {
-        return Err(ProbeError(format!("{at} answered {path} with status {status}, expected 200")));
+    if let Some(refused) = http::refusal(status.as_u16(), &body, known, &at) {
+        return Err(refused);
     }
-    serde_json::from_str(&body)
-        .map_err(|error| ProbeError(format!("{at}: expected JSON at {path}, and it is not: {error}")))
+    if !status.is_success() {
+        let error = ProbeError(format!("{at} answered {path} with status {status}, expected 200"));
+        return Err(error.into());
+    }
+    let wrong = |error| ProbeError(format!("{at}: expected JSON at {path}, and it is not: {error}")).into();
+    serde_json::from_str(&body).map_err(wrong)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! ClickHouse's HTTP interface.
 
 use super::http;
+use super::refused::Refused;
 use crate::model::Endpoint;
 use crate::probe::ProbeError;
 use serde::Deserialize;
@@ -14,6 +15,10 @@ const LIMIT: u64 = 16 << 20;
 /// The error code of a setting that a read-only user may not change.
 const READONLY: &str = "164";
 
+/// The error codes of a user who is not let in: unknown, with a wrong password, without one that is required, and
+/// any of these where the server does not say which.
+const LOGIN: [&str; 4] = ["192", "193", "194", "516"];
+
 /// Runs one statement and gives its output, at most 16 MiB. `params` are query parameters: `("id", "7")` is
 /// `{id:UInt32}` in the statement. The endpoint's database, where it has one, is the session's.
 ///
@@ -25,12 +30,29 @@ pub fn query(
     params: &[(&str, &str)],
     timeout: Duration,
 ) -> Result<String, ProbeError> {
-    Session::new(endpoint, endpoint.database.as_deref()).run(sql, params, timeout)
+    attempt(endpoint, sql, params, timeout).map_err(|refused| refused.error)
+}
+
+/// As [`query`], for those who wait for a server.
+///
+/// # Errors
+/// As [`query`], with whether that may pass.
+pub fn attempt(
+    endpoint: &Endpoint,
+    sql: &str,
+    params: &[(&str, &str)],
+    timeout: Duration,
+) -> Result<String, Refused> {
+    let session = Session::new(endpoint, endpoint.database.as_deref()).map_err(Refused::for_good)?;
+    session.send(sql, params, &[], timeout).map_err(|refusal| refusal.explain(endpoint))
 }
 
 /// An agent for sessions; each statement has a timeout of its own.
-pub fn agent() -> Agent {
-    http::agent(Duration::from_secs(5))
+///
+/// # Errors
+/// As [`http::agent`].
+pub fn agent(endpoint: &Endpoint) -> Result<Agent, ProbeError> {
+    http::agent_of(endpoint, Duration::from_secs(5))
 }
 
 /// Statements to one server over connections that are kept.
@@ -42,8 +64,11 @@ pub struct Session<'e> {
 
 impl<'e> Session<'e> {
     /// A session in this database; the server's default where there is none. Nothing is asked yet.
-    pub fn new(endpoint: &'e Endpoint, database: Option<&str>) -> Session<'e> {
-        Session::over(agent(), endpoint, database)
+    ///
+    /// # Errors
+    /// As [`http::agent`].
+    pub fn new(endpoint: &'e Endpoint, database: Option<&str>) -> Result<Session<'e>, ProbeError> {
+        Ok(Session::over(agent(endpoint)?, endpoint, database))
     }
 
     /// A session over the connections of an agent that is kept.
@@ -66,7 +91,7 @@ impl<'e> Session<'e> {
     /// # Errors
     /// As [`query`].
     pub fn run(&self, sql: &str, params: &[(&str, &str)], timeout: Duration) -> Result<String, ProbeError> {
-        self.send(sql, params, &[], timeout).map_err(|refusal| refusal.explain(self.endpoint))
+        self.send(sql, params, &[], timeout).map_err(|refusal| refusal.explain(self.endpoint).error)
     }
 
     /// Runs one statement that the server itself keeps from writing, and gives its output in JSONCompact.
@@ -91,7 +116,7 @@ impl<'e> Session<'e> {
             }
             answer => answer,
         };
-        answer.map_err(|refusal| refusal.explain(self.endpoint))
+        answer.map_err(|refusal| refusal.explain(self.endpoint).error)
     }
 
     /// As [`Session::read`], with the rows decoded.
@@ -141,19 +166,25 @@ impl<'e> Session<'e> {
             request = request.header("X-ClickHouse-Key", password.reveal());
         }
         let request = request.config().timeout_global(Some(timeout.max(http::SHORTEST))).build();
-        let unreachable = |error: ureq::Error| Refusal::Unreachable(http::failure(&error, &at));
+        let unreachable = |error: ureq::Error| Refusal::Unreachable(http::refused(&error, &at));
         let mut response = request.send(sql).map_err(unreachable)?;
         let code = response.headers().get("X-ClickHouse-Exception-Code");
         let code = code.and_then(|code| code.to_str().ok()).map(str::to_owned);
         let status = response.status();
-        let body = http::text(&mut response, LIMIT, &at).map_err(Refusal::Unreachable)?;
+        let body =
+            http::text(&mut response, LIMIT, &at).map_err(|error| Refusal::Unreachable(error.into()))?;
         match code {
             None if status.is_success() => Ok(body),
             Some(code) => Err(Refusal::Exception { code, text: first_line(&body) }),
-            None => Err(Refusal::Unreachable(ProbeError(format!(
-                "{at} answered with status {status}, expected 200: {}; is this ClickHouse's HTTP port?",
-                first_line(&body)
-            )))),
+            None => Err(Refusal::Unreachable(
+                http::refusal(status.as_u16(), &body, self.endpoint, &at).unwrap_or_else(|| {
+                    ProbeError(format!(
+                        "{at} answered with status {status}, expected 200: {}; is this ClickHouse's HTTP port?",
+                        first_line(&body)
+                    ))
+                    .into()
+                }),
+            )),
         }
     }
 }
@@ -174,18 +205,20 @@ fn escaped(value: &str) -> String {
 /// Why there is no output.
 enum Refusal {
     /// No answer.
-    Unreachable(ProbeError),
+    Unreachable(Refused),
     /// ClickHouse says no.
     Exception { code: String, text: String },
 }
 
 impl Refusal {
-    fn explain(self, endpoint: &Endpoint) -> ProbeError {
+    fn explain(self, endpoint: &Endpoint) -> Refused {
         match self {
-            Refusal::Unreachable(error) => error,
+            Refusal::Unreachable(refused) => refused,
             Refusal::Exception { code, text } => {
                 let hint = hint(&code);
-                ProbeError(format!("ClickHouse at {} refused (code {code}): {text}{hint}", endpoint.address))
+                let at = &endpoint.address;
+                let error = ProbeError(format!("ClickHouse at {at} refused (code {code}): {text}{hint}"));
+                Refused { error, passes: !LOGIN.contains(&code.as_str()) }
             }
         }
     }
@@ -196,7 +229,7 @@ fn hint(code: &str) -> &'static str {
         "60" => "; is the schema there (init clickhouse)?",
         "81" => "; is the database there (init clickhouse)?",
         "164" => "; this gate only reads",
-        "192" | "193" | "194" | "516" => "; check the service's user and password",
+        code if LOGIN.contains(&code) => "; check the service's user and password",
         "497" => "; the user lacks this right",
         _ => "",
     }

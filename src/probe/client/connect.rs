@@ -5,6 +5,7 @@ use crate::model::Endpoint;
 use crate::probe::{Context, ProbeError};
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
+use ureq::http::Request;
 
 /// The longest answer that is taken: a trace a task, and connectors have few of them.
 const LIMIT: u64 = 4 << 20;
@@ -21,7 +22,7 @@ pub type Config = Map<String, Value>;
 /// A Connect worker.
 pub struct Connect<'a> {
     context: &'a Context<'a>,
-    url: String,
+    endpoint: Endpoint,
     at: String,
     until: Instant,
 }
@@ -124,13 +125,14 @@ struct Answer {
 impl<'a> Connect<'a> {
     /// A worker at this endpoint, whose answers are waited for until `until` at most.
     pub fn new(context: &'a Context<'a>, endpoint: &Endpoint, until: Instant) -> Connect<'a> {
-        let url = endpoint.address.trim_end_matches('/').to_owned();
-        Connect { context, at: format!("Kafka Connect at {url}"), url, until }
+        let address = endpoint.address.trim_end_matches('/').to_owned();
+        let at = format!("Kafka Connect at {address}");
+        Connect { context, endpoint: Endpoint { address, ..endpoint.clone() }, at, until }
     }
 
     /// The same worker with another deadline.
     pub fn until(&self, until: Instant) -> Connect<'a> {
-        Connect { context: self.context, url: self.url.clone(), at: self.at.clone(), until }
+        Connect { context: self.context, endpoint: self.endpoint.clone(), at: self.at.clone(), until }
     }
 
     /// `Kafka Connect at http://host:8083`.
@@ -224,19 +226,32 @@ impl<'a> Connect<'a> {
     }
 
     fn send(&self, method: &str, path: &str, body: Option<&Config>) -> Result<Answer, ProbeError> {
-        let agent = http::agent(self.until.saturating_duration_since(Instant::now()));
-        let url = format!("{}{path}", self.url);
-        let sent = match (method, body) {
-            ("GET", _) => agent.get(&url).header("Accept", "application/json").call(),
-            (_, Some(config)) => {
+        let agent = http::agent_of(&self.endpoint, self.until.saturating_duration_since(Instant::now()))?;
+        let url = format!("{}{path}", self.endpoint.address);
+        let login = http::login(&self.endpoint);
+        if let Some(login) = &login {
+            self.context.redactor.add(login.trim_start_matches("Basic "));
+        }
+        let request = Request::builder().method(method).uri(&url).header("Accept", "application/json");
+        let request = match login {
+            Some(login) => request.header("Authorization", login),
+            None => request,
+        };
+        let wrong = |error| ProbeError(format!("{}: no request can be made for it: {error}", self.at));
+        let sent = match body {
+            Some(config) => {
                 let json = Value::Object(config.clone()).to_string();
-                agent.put(&url).header("Content-Type", "application/json").send(json)
+                agent.run(request.header("Content-Type", "application/json").body(json).map_err(wrong)?)
             }
-            (_, None) => agent.put(&url).send_empty(),
+            None if method == "GET" => agent.run(request.body(()).map_err(wrong)?),
+            None => agent.run(request.body(String::new()).map_err(wrong)?),
         };
         let mut response = sent.map_err(|error| http::failure(&error, &self.at))?;
         let status = response.status().as_u16();
         let text = http::text(&mut response, LIMIT, &self.at)?;
+        if let Some(refused) = http::refusal(status, &text, &self.endpoint, &self.at) {
+            return Err(refused.error);
+        }
         if text.is_empty() && matches!(status, 202 | 204) {
             return Ok(Answer { status, body: Value::Null });
         }

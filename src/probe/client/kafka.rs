@@ -6,13 +6,16 @@
 
 use super::kafka_error::{Complaints, check_topic, describe, passing, silent};
 use super::kafka_group::assigned_topics;
+use super::kafka_secure::{self, unreachable};
 use super::parting::Parting;
+use super::refused::Refused;
 use crate::model::Endpoint;
 use crate::probe::{Context, ProbeError};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -21,11 +24,18 @@ use std::time::{Duration, Instant};
 /// How long a cluster has to answer for the first time, where the settings don't say.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a request for the cluster waits before librdkafka is asked what it has to complain of.
+const SLICE: Duration = Duration::from_millis(500);
+
 /// librdkafka takes milliseconds as i32, and admin requests of at most an hour.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// The settings that all clients share. No request takes longer than `timeout`.
-pub fn config(endpoint: &Endpoint, timeout: Duration) -> ClientConfig {
+/// The settings that all clients share: where the brokers are, as whom and how protected they are spoken to. No request
+/// takes longer than `timeout`.
+///
+/// # Errors
+/// The files of TLS are not what they should be, or there is a mechanism to log in and no user or password.
+pub fn config(endpoint: &Endpoint, timeout: Duration) -> Result<ClientConfig, ProbeError> {
     let millis = |least: u128| timeout.as_millis().clamp(least, 300_000).to_string();
     let mut config = ClientConfig::new();
     config
@@ -39,14 +49,16 @@ pub fn config(endpoint: &Endpoint, timeout: Duration) -> ClientConfig {
         .set("reconnect.backoff.max.ms", "500")
         // The broker would otherwise be sent measurements of this client.
         .set("enable.metrics.push", "false")
-        .set_log_level(RDKafkaLogLevel::Emerg);
-    config
+        // Goes to `Complaints`, which prints nothing.
+        .set_log_level(RDKafkaLogLevel::Info);
+    kafka_secure::protect(&mut config, endpoint)?;
+    Ok(config)
 }
 
 /// Settings of a consumer that leaves no trace: it commits nothing and creates no topic by asking for it. Records
 /// of open transactions count as written.
-fn reading(endpoint: &Endpoint, timeout: Duration, group: Option<&str>) -> ClientConfig {
-    let mut config = config(endpoint, timeout);
+fn reading(endpoint: &Endpoint, timeout: Duration, group: Option<&str>) -> Result<ClientConfig, ProbeError> {
+    let mut config = config(endpoint, timeout)?;
     config
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
@@ -61,7 +73,55 @@ fn reading(endpoint: &Endpoint, timeout: Duration, group: Option<&str>) -> Clien
     if let Some(group) = group {
         config.set("group.id", group);
     }
-    config
+    Ok(config)
+}
+
+/// A consumer that belongs to no group, and what its cluster said of itself within a time.
+pub struct Cluster {
+    /// The consumer.
+    pub consumer: BaseConsumer<Complaints>,
+    /// Brokers and topics.
+    pub metadata: Metadata,
+}
+
+/// Asks a cluster who it is, within `timeout`.
+///
+/// # Errors
+/// Nothing answers as Kafka, or the brokers refuse us, and whether that may pass.
+pub fn cluster(endpoint: &Endpoint, timeout: Duration) -> Result<Cluster, Refused> {
+    let until = Instant::now() + timeout;
+    let complaints = Complaints::default();
+    let config = config(endpoint, timeout).map_err(Refused::for_good)?;
+    let consumer: BaseConsumer<Complaints> =
+        config.create_with_context(complaints.clone()).map_err(|error| no_client(endpoint, &error))?;
+    loop {
+        // Short at first: who is refused is told so by an event, and the request itself would wait for its end.
+        let left = until.saturating_duration_since(Instant::now());
+        match consumer.fetch_metadata(None, left.min(SLICE).max(Duration::from_millis(1))) {
+            Ok(metadata) => return Ok(Cluster { consumer, metadata }),
+            Err(error) if left <= SLICE || all_down(&consumer, &complaints) => {
+                return Err(unreachable(endpoint, &error, &complaints.last_or_cut(), timeout));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn all_down(consumer: &BaseConsumer<Complaints>, complaints: &Complaints) -> bool {
+    drain(consumer);
+    complaints.all_down()
+}
+
+/// Lets librdkafka tell what it has to say.
+fn drain(consumer: &BaseConsumer<Complaints>) {
+    for _ in 0..32 {
+        // Told to `Complaints` on the way.
+        let _ = consumer.poll(Duration::ZERO);
+    }
+}
+
+fn no_client(endpoint: &Endpoint, error: &KafkaError) -> ProbeError {
+    ProbeError(format!("Kafka at {}: no client could be made for it: {error}", endpoint.address))
 }
 
 /// A topic as the cluster describes it.
@@ -112,7 +172,7 @@ pub enum Next<'a> {
 pub struct Link {
     consumer: Parting<BaseConsumer<Complaints>>,
     complaints: Complaints,
-    address: String,
+    endpoint: Endpoint,
     at: String,
     advertised: String,
     deadline: Cell<Instant>,
@@ -132,13 +192,12 @@ impl Link {
     ) -> Result<Link, ProbeError> {
         let at = format!("Kafka at {}", endpoint.address);
         let complaints = Complaints::default();
-        let config = reading(endpoint, context.remaining().min(LONGEST), group);
-        let consumer: BaseConsumer<Complaints> = config
-            .create_with_context(complaints.clone())
-            .map_err(|error| ProbeError(format!("{at}: no client could be made for it: {error}")))?;
+        let config = reading(endpoint, context.remaining().min(LONGEST), group)?;
+        let consumer: BaseConsumer<Complaints> =
+            config.create_with_context(complaints.clone()).map_err(|error| no_client(endpoint, &error))?;
         let consumer = Parting::new(consumer);
-        let (address, deadline) = (endpoint.address.clone(), Cell::new(context.deadline));
-        let mut link = Link { consumer, complaints, address, at, advertised: String::new(), deadline };
+        let (endpoint, deadline) = (endpoint.clone(), Cell::new(context.deadline));
+        let mut link = Link { consumer, complaints, endpoint, at, advertised: String::new(), deadline };
         link.advertised = link.reach(context, connect)?;
         Ok(link)
     }
@@ -148,7 +207,7 @@ impl Link {
         let most = self.left().min(connect);
         let until = Instant::now() + most;
         // Long enough for a name with several addresses to be tried at each.
-        let mut slice = Duration::from_millis(500);
+        let mut slice = SLICE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let error = match self.consumer.fetch_metadata(None, slice.min(left)) {
@@ -159,33 +218,15 @@ impl Link {
                 }
                 Err(error) => error,
             };
-            let why = self.complaint();
+            drain(&self.consumer);
+            let why = self.complaints.last_or_cut();
             // librdkafka knows no less than a millisecond.
             let over = left.saturating_sub(slice) < Duration::from_millis(1);
             if over || self.complaints.all_down() || context.cancel.is_cancelled() {
-                return Err(self.unreachable(&error, &why, most));
+                return Err(unreachable(&self.endpoint, &error, &why, most).error);
             }
             slice = slice.saturating_mul(2).min(LONGEST);
         }
-    }
-
-    fn unreachable(&self, error: &KafkaError, why: &str, waited: Duration) -> ProbeError {
-        let at = &self.at;
-        if why.is_empty() && silent(error) {
-            let seconds = (waited.as_secs_f64() * 10.0).round() / 10.0;
-            return ProbeError(format!(
-                "no answer from {at} within {seconds} s: is the broker overloaded, paused or behind a firewall?"
-            ));
-        }
-        if why.contains("Invalid response size") {
-            return ProbeError(format!(
-                "what answers at {} is not Kafka: is this its address?",
-                self.address
-            ));
-        }
-        let why = if why.is_empty() { describe(error) } else { why.to_owned() };
-        let why = why.strip_prefix(&format!("{}/bootstrap: ", self.address)).unwrap_or(&why);
-        ProbeError(format!("nothing answers as {at} ({why}): is the broker up, and is this its address?"))
     }
 
     /// Time left for a call.
@@ -347,10 +388,7 @@ impl Link {
     /// What librdkafka complained of last; asking collects what it has to say. Only to be used where no record is
     /// waited for any more.
     fn complaint(&self) -> String {
-        for _ in 0..32 {
-            // Told to `Complaints` on the way.
-            let _ = self.consumer.poll(Duration::ZERO);
-        }
+        drain(&self.consumer);
         self.complaints.last()
     }
 

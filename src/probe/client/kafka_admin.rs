@@ -34,7 +34,7 @@ impl<'a> Admin<'a> {
     /// # Errors
     /// No client can be made, for want of memory or threads.
     pub fn open(endpoint: &Endpoint, link: &'a Link) -> Result<Admin<'a>, ProbeError> {
-        let client = kafka::config(endpoint, link.left()).create_with_context(Complaints::default());
+        let client = kafka::config(endpoint, link.left())?.create_with_context(Complaints::default());
         let client = client.map_err(|error| {
             ProbeError(format!("{}: no admin client could be made for it: {error}", link.at()))
         })?;

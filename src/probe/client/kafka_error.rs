@@ -27,13 +27,24 @@ pub struct Complaints(Arc<Mutex<Heard>>);
 #[derive(Default)]
 struct Heard {
     last: String,
+    refusal: String,
+    cut: String,
     all_down: bool,
 }
 
 impl Complaints {
-    /// The last one; empty where there was none.
+    /// The last one; empty where there was none. One about who we are, or about TLS, is not driven out by one about
+    /// the connection that ends in consequence.
     pub fn last(&self) -> String {
-        self.heard().last.clone()
+        let heard = self.heard();
+        if heard.refusal.is_empty() { heard.last.clone() } else { heard.refusal.clone() }
+    }
+
+    /// How the last connection was cut, where nothing was complained of; empty where none was. A broker that wants to
+    /// know who we are, or speaks TLS, only cuts the connection.
+    pub fn last_or_cut(&self) -> String {
+        let last = self.last();
+        if last.is_empty() { self.heard().cut.clone() } else { last }
     }
 
     /// Whether all brokers that are known were found to be down.
@@ -47,14 +58,26 @@ impl Complaints {
 }
 
 impl ClientContext for Complaints {
-    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+    /// That a connection was cut is told by no event, only in the log.
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, text: &str) {
+        if facility == "FAIL" {
+            // `[thrd:host:9092/bootstrap]: host:9092/bootstrap: Disconnected: ... (after 2ms in state UP)`
+            let told = text.split_once("]: ").map_or(text, |(_, told)| told);
+            self.heard().cut = told.split(" (after ").next().unwrap_or(told).to_owned();
+        }
+    }
 
     fn error(&self, error: KafkaError, reason: &str) {
         if matches!(error, KafkaError::Global(Code::AllBrokersDown)) {
             self.heard().all_down = true;
         } else {
             // `host:9092/bootstrap: Connect to ipv4#1.2.3.4:9092 failed: Connection refused (after 0ms in state ...`
-            self.heard().last = reason.split(" (after ").next().unwrap_or(reason).to_owned();
+            let told = reason.split(" (after ").next().unwrap_or(reason).to_owned();
+            if matches!(error, KafkaError::Global(Code::Authentication | Code::SSL)) {
+                self.heard().refusal = told;
+            } else {
+                self.heard().last = told;
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ pub fn produce(
     check_topic(record.topic).map_err(ProbeError)?;
     let doing = format!("a record to be taken by {}", record.topic);
     let timeout = link.left();
-    let mut config = kafka::config(endpoint, timeout);
+    let mut config = kafka::config(endpoint, timeout)?;
     config.set("message.timeout.ms", timeout.as_millis().max(1).to_string()).set("linger.ms", "0");
     let producer: BaseProducer<Complaints> = config
         .create_with_context(Complaints::default())

@@ -3,13 +3,19 @@
 //! The driver waits for an answer without an end, and a server that is paused still acknowledges at TCP, so no
 //! keepalive tells. The driver's bytes therefore go through a relay of ours, which shuts both sides at the deadline.
 
-use super::{relay, tcp};
+use super::tls::Stream;
+use super::{relay, tcp, tls, tls_error};
 use crate::model::Endpoint;
 use crate::probe::ProbeError;
 use ::postgres::error::SqlState;
 use ::postgres::{Client, Config, Error, NoTls, Transaction};
-use std::io;
+use rustls::ClientConfig;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+pub use super::refused::Refused;
 
 /// User and database where the endpoint names none.
 const DEFAULT: &str = "postgres";
@@ -22,14 +28,6 @@ pub fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<Client, ProbeEr
     attempt(endpoint, timeout).map_err(|refused| refused.error)
 }
 
-/// A connection that did not come about.
-pub struct Refused {
-    /// Why.
-    pub error: ProbeError,
-    /// Whether waiting may help: nothing listens yet, or the server is starting.
-    pub passes: bool,
-}
-
 /// As [`connect`], for those who wait for a server.
 ///
 /// # Errors
@@ -37,10 +35,12 @@ pub struct Refused {
 pub fn attempt(endpoint: &Endpoint, timeout: Duration) -> Result<Client, Refused> {
     let deadline = Instant::now() + timeout;
     let at = format!("PostgreSQL at {}", endpoint.address);
+    let config = endpoint.tls.as_ref().map(tls::config).transpose().map_err(Refused::for_good)?;
     let server = tcp::dial(&endpoint.address, deadline).map_err(|error| Refused {
         error: tcp::failure(&error, &at),
         passes: error.kind() == io::ErrorKind::ConnectionRefused,
     })?;
+    let server = protected(config, server, endpoint, deadline)?;
     // The driver's name for a socket in a folder, with the default port.
     let relay = relay::open(server, ".s.PGSQL.5432", deadline).map_err(|error| Refused {
         error: ProbeError(format!("{at}: no local socket to reach it through: {error}")),
@@ -48,7 +48,7 @@ pub fn attempt(endpoint: &Endpoint, timeout: Duration) -> Result<Client, Refused
     })?;
     let mut config = Config::new();
     config
-        .host_path(relay)
+        .host_path(&relay.folder)
         .user(endpoint.user.as_deref().unwrap_or(DEFAULT))
         .dbname(endpoint.database.as_deref().unwrap_or(DEFAULT))
         .application_name("cutproof")
@@ -57,10 +57,46 @@ pub fn attempt(endpoint: &Endpoint, timeout: Duration) -> Result<Client, Refused
     if let Some(password) = &endpoint.password {
         config.password(password.reveal());
     }
-    config.connect(NoTls).map_err(|error| Refused {
-        passes: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
-        error: failure(&error, &at, deadline),
+    config.connect(NoTls).map_err(|error| match relay.complaint() {
+        Some(complaint) => Refused::for_good(tls_error::told(&complaint, &at)),
+        None => Refused {
+            passes: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
+            error: failure(&error, &at, deadline),
+        },
     })
+}
+
+/// The request for TLS: its length, and its code in place of a version of the protocol.
+/// <https://www.postgresql.org/docs/current/protocol-message-formats.html>
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// The connection as the endpoint wants it. What the server says before its certificate was checked is not believed
+/// but for one byte, with which it says whether it speaks TLS.
+fn protected(
+    config: Option<Arc<ClientConfig>>,
+    server: TcpStream,
+    endpoint: &Endpoint,
+    deadline: Instant,
+) -> Result<Stream, Refused> {
+    let Some(config) = config else { return Ok(Stream::Plain(server)) };
+    let at = &format!("PostgreSQL at {}", endpoint.address);
+    let mut server = Stream::Plain(server);
+    let mut answer = [0];
+    let asked = server.limit(deadline).and_then(|()| server.write_all(&SSL_REQUEST));
+    asked.and_then(|()| server.read_exact(&mut answer)).map_err(|error| tcp::failure(&error, at))?;
+    let Stream::Plain(socket) = server else { return Ok(server) };
+    match &answer {
+        b"S" => tls::handshake(config, socket, tls::host(&endpoint.address), deadline)
+            .map(Stream::Tls)
+            .map_err(|error| tls_error::of_handshake(&error, at)),
+        b"N" => Err(Refused::for_good(ProbeError(format!(
+            "{at}: expected TLS, seen a server that has none: switch it on there (ssl = on), or leave `tls` out"
+        )))),
+        b"E" => Err(ProbeError(format!("{at}: expected TLS, seen an error: see the server's log")).into()),
+        _ => Err(Refused::for_good(ProbeError(format!(
+            "{at}: expected PostgreSQL's answer to a request for TLS, seen another: is this its address?"
+        )))),
+    }
 }
 
 /// A connection with its deadline and its place, for sources and errors.
@@ -110,7 +146,23 @@ impl Session {
 pub fn failure(error: &Error, at: &str, deadline: Instant) -> ProbeError {
     if let Some(refusal) = error.as_db_error() {
         let hint = match refusal.code().code() {
-            "28P01" | "28000" => "; check the service's user and password",
+            "28000" if refusal.message().ends_with("no encryption") => {
+                "; it wants TLS of us (or has no rule for this user): set `tls`"
+            }
+            "28000" if refusal.message().contains("no pg_hba.conf entry") => {
+                "; it has no rule that lets this user into this database from here"
+            }
+            "28000" if refusal.message().contains("client certificate") => {
+                "; set `tls.certificate` and `tls.key`"
+            }
+            "28000" if refusal.message().contains("certificate authentication") => {
+                "; `tls.certificate` is not this user's"
+            }
+            // Of a certificate that is another user's it says no more than of a wrong password.
+            "28P01" => {
+                "; check the service's user and password, and that `tls.certificate`, where it is set, is this user's"
+            }
+            "28000" => "; check the service's user and password",
             "3D000" | "3F000" => "; is the database initialised (init timescale)?",
             "42P01" | "42703" => "; is the schema there (init timescale)?",
             "25006" => "; this gate only reads",

@@ -1,21 +1,61 @@
-//! Redis: a connection whose every answer is waited for until one deadline, and names that belong to one run.
+//! Redis: a connection whose every answer is waited for until one deadline, in TLS where the endpoint says so, and names
+//! that belong to one run.
 
-use super::tcp;
+use super::refused::Refused;
+use super::tls::Stream;
+use super::{tcp, tls, tls_error};
 use crate::model::Endpoint;
 use crate::probe::ProbeError;
 use redis::{
-    Client, Cmd, Connection, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, Value, cmd, from_redis_value,
+    Cmd, ErrorKind, FromRedisValue, Parser, RedisError, RedisResult, ServerErrorKind, Value, cmd,
+    from_redis_value,
 };
-use std::io;
+use std::io::{self, Read, Write};
 use std::time::Instant;
 
 /// A connection to one server.
 pub struct Session {
-    connection: Connection,
+    wire: Wire,
     deadline: Instant,
+    /// `host:port`, where nothing has been understood yet and TLS was not spoken.
+    unsure: Option<String>,
     /// Where it goes, for sources and errors: `Redis at HOST:PORT`.
     pub at: String,
+}
+
+/// Bytes to and from a server, with what TLS complained of.
+struct Wire {
+    stream: Stream,
+    parser: Parser,
+    complaint: Option<rustls::Error>,
+}
+
+impl Wire {
+    fn told<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &done {
+            self.complaint = tls_error::found(error).cloned();
+        }
+        done
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let sent = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
+        self.told(sent)
+    }
+
+    fn receive(&mut self) -> RedisResult<Value> {
+        let mut parser = std::mem::take(&mut self.parser);
+        let value = parser.parse_value(&mut *self);
+        self.parser = parser;
+        value
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer);
+        self.told(read)
+    }
 }
 
 impl Session {
@@ -24,26 +64,33 @@ impl Session {
     /// # Errors
     /// Nothing answers by the deadline, or the server refuses user, password or database.
     pub fn open(endpoint: &Endpoint, deadline: Instant) -> Result<Session, ProbeError> {
+        Session::attempt_open(endpoint, deadline).map_err(|refused| refused.error)
+    }
+
+    /// As [`Session::open`], for those who wait for a server.
+    ///
+    /// # Errors
+    /// As [`Session::open`], with whether that may pass.
+    pub fn attempt_open(endpoint: &Endpoint, deadline: Instant) -> Result<Session, Refused> {
         let at = format!("Redis at {}", endpoint.address);
-        // Nothing is asked while connecting: the driver gives each of its own questions the whole time again.
-        let settings =
-            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
-        let connection: RedisResult<_> = tcp::first(&endpoint.address, deadline, |place, left| {
-            let place = ConnectionAddr::Tcp(place.ip().to_string(), place.port());
-            let info = place.into_connection_info()?.set_redis_settings(settings.clone());
-            Client::open(info)?.get_connection_with_timeout(left)
-        });
-        let connection = connection.map_err(|error| failure(&error, &at))?;
-        let mut session = Session { connection, deadline, at };
+        let stream = stream(endpoint, &at, deadline)?;
+        let unsure = matches!(stream, Stream::Plain(_)).then(|| endpoint.address.clone());
+        let wire = Wire { stream, parser: Parser::new(), complaint: None };
+        let mut session = Session { wire, deadline, unsure, at };
         if let Some(password) = &endpoint.password {
             let mut login = cmd("AUTH");
             login.arg(endpoint.user.as_deref()).arg(password.reveal());
-            session.ask::<()>(&login)?;
+            session.enter(&login)?;
         }
         if let Some(database) = &endpoint.database {
-            session.ask::<()>(cmd("SELECT").arg(database))?;
+            session.enter(cmd("SELECT").arg(database))?;
         }
         Ok(session)
+    }
+
+    /// Asks what must be answered before anything else.
+    fn enter(&mut self, command: &Cmd) -> Result<(), Refused> {
+        self.ask_or_refused(command)
     }
 
     /// Asks one command.
@@ -51,7 +98,15 @@ impl Session {
     /// # Errors
     /// No answer by the deadline, or one that says no.
     pub fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, ProbeError> {
-        self.attempt(command).map_err(|error| failure(&error, &self.at))
+        self.ask_or_refused(command).map_err(|refused| refused.error)
+    }
+
+    /// As [`Session::ask`], for those who wait for a server.
+    ///
+    /// # Errors
+    /// As [`Session::ask`], with whether that may pass.
+    pub fn ask_or_refused<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Refused> {
+        self.attempt(command).map_err(|error| self.refused(&error))
     }
 
     /// Asks one command, and leaves it to the caller what an error means.
@@ -59,8 +114,8 @@ impl Session {
     /// # Errors
     /// No answer by the deadline, or one that says no.
     pub fn attempt<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
-        self.limit()?;
-        command.query(&mut self.connection)
+        let answer = self.exchange(std::slice::from_ref(command))?.pop().unwrap_or(Value::Nil);
+        Ok(from_redis_value(answer.extract_error()?)?)
     }
 
     /// Asks many commands at once, and gives their answers in the same order.
@@ -68,32 +123,56 @@ impl Session {
     /// # Errors
     /// No answer by the deadline, or one that says no.
     pub fn ask_all<T: FromRedisValue>(&mut self, commands: &[Cmd]) -> Result<Vec<T>, ProbeError> {
-        self.attempt_all(commands).map_err(|error| failure(&error, &self.at))
+        let answer = |answer: Value| Ok(from_redis_value(answer.extract_error()?)?);
+        let answers = self.exchange(commands);
+        let answers = answers.and_then(|answers| answers.into_iter().map(answer).collect::<RedisResult<_>>());
+        answers.map_err(|error| self.refused(&error).error)
     }
 
-    /// Not the driver's own pipeline, which waits for every answer anew when one did not come.
-    fn attempt_all<T: FromRedisValue>(&mut self, commands: &[Cmd]) -> RedisResult<Vec<T>> {
-        self.limit()?;
-        self.connection
-            .send_packed_command(&commands.iter().flat_map(Cmd::get_packed_command).collect::<Vec<_>>())?;
+    /// Not the driver's own connection: it waits for every answer anew when one did not come, and looks for a host's
+    /// address and shakes hands in TLS without a deadline.
+    fn exchange(&mut self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+        self.wire.stream.limit(self.deadline)?;
+        self.wire.send(&commands.iter().flat_map(Cmd::get_packed_command).collect::<Vec<_>>())?;
         let mut answers = Vec::with_capacity(commands.len());
         for _ in commands {
-            self.limit()?;
-            answers.push(self.connection.recv_response()?);
+            self.wire.stream.limit(self.deadline)?;
+            answers.push(self.wire.receive()?);
+            self.unsure = None;
         }
-        let answer = |answer: Value| Ok(from_redis_value(answer.extract_error()?)?);
-        answers.into_iter().map(answer).collect()
+        Ok(answers)
     }
 
-    /// Bounds the next answer by what is left of the time.
-    fn limit(&self) -> RedisResult<()> {
-        let left = tcp::left(self.deadline);
-        if left.is_zero() {
-            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+    /// Why the server did not do what was asked.
+    fn refused(&mut self, error: &RedisError) -> Refused {
+        if let Some(complaint) = self.wire.complaint.take() {
+            return Refused::for_good(tls_error::told(&complaint, &self.at));
         }
-        self.connection.set_read_timeout(Some(left))?;
-        self.connection.set_write_timeout(Some(left))
+        let understood = error.kind() == ErrorKind::Extension || matches!(error.kind(), ErrorKind::Server(_));
+        if let Some(address) = self.unsure.take().filter(|_| !understood)
+            && tls::speaks(&address, self.deadline)
+        {
+            return Refused::for_good(tls_error::plain(&self.at));
+        }
+        Refused { error: failure(error, &self.at), passes: !for_good(error) }
     }
+}
+
+/// The connection, protected as the endpoint says.
+fn stream(endpoint: &Endpoint, at: &str, deadline: Instant) -> Result<Stream, Refused> {
+    let config = endpoint.tls.as_ref().map(tls::config).transpose().map_err(Refused::for_good)?;
+    let socket = tcp::dial(&endpoint.address, deadline).map_err(|error| tcp::failure(&error, at))?;
+    let Some(config) = config else { return Ok(Stream::Plain(socket)) };
+    let shaken = tls::handshake(config, socket, tls::host(&endpoint.address), deadline);
+    shaken.map(Stream::Tls).map_err(|error| tls_error::of_handshake(&error, at))
+}
+
+/// Whether the server refused us, rather than not being ready.
+fn for_good(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm))
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+        // What a server without a password says to one who gives one.
+        || error.detail().is_some_and(|detail| detail.contains("AUTH"))
 }
 
 /// Why the server at `at` did not do what was asked, and what to do.
@@ -116,7 +195,8 @@ pub fn failure(error: &RedisError, at: &str) -> ProbeError {
         }
         ErrorKind::Parse => "; is this Redis's port?",
         _ => match error.code() {
-            Some("NOAUTH" | "WRONGPASS") => "; check the service's user and password",
+            Some("NOAUTH") => "; set `password_env` or `password_file`, and `user` where it has users",
+            Some("WRONGPASS") => "; check the service's user and password",
             Some("OOM") => "; its memory is full",
             Some("MISCONF") => "; it can't save its data: see its log",
             _ => "",

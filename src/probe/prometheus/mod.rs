@@ -416,6 +416,9 @@ fn scrape(
     let answer = kept.ask(args, context, endpoint, url, LONGEST)?;
     let shown = context.redactor.text(url).into_owned();
     let told = |what: String| ProbeError(format!("{shown}: {what}"));
+    if let Some(refused) = http::refusal(&answer, endpoint, &shown) {
+        return Err(refused);
+    }
     let page = std::str::from_utf8(&answer.body).map_err(|error| {
         told(format!("expected a metrics page in text, seen bytes that are none: {error}"))
     })?;

@@ -4,6 +4,7 @@ use super::super::Service;
 use super::super::draft::{Placed, ServiceDraft};
 use super::super::endpoint;
 use super::{NAME, follow, is_name, refuse_circles};
+use crate::model::ServiceKind;
 use crate::settings::fault::Report;
 use crate::settings::names::quoted;
 use std::collections::{BTreeMap, HashSet};
@@ -62,6 +63,7 @@ fn one(service: &ServiceDraft, what: &str, report: &mut Report<'_>) -> Option<Se
         report.fault(&variable.span, format!("`password_env` in {what}: {expected}"));
     }
     let kind = service.kind?;
+    access(service, kind, what, report);
     let endpoint = match &service.endpoint {
         None => None,
         Some(written) => match endpoint::check(kind, &written.value) {
@@ -78,6 +80,9 @@ fn one(service: &ServiceDraft, what: &str, report: &mut Report<'_>) -> Option<Se
         endpoint,
         user: service.user.clone(),
         password_env: service.password_env.as_ref().map(|variable| variable.value.clone()),
+        password_file: service.password_file.as_ref().map(|file| file.value.clone()),
+        tls: service.tls.as_ref().map(|tls| tls.value.clone()),
+        sasl: service.sasl.as_ref().map(|sasl| sasl.value),
         database: service.database.clone(),
         image: service.image.clone(),
         stands_for: service.stands_for.clone(),
@@ -85,6 +90,34 @@ fn one(service: &ServiceDraft, what: &str, report: &mut Report<'_>) -> Option<Se
         needs: service.needs.iter().map(|need| need.value.clone()).collect(),
         at: report.source.position(service.name.span.start),
     })
+}
+
+/// Whether what it says of password, TLS and SASL goes together.
+fn access(service: &ServiceDraft, kind: ServiceKind, what: &str, report: &mut Report<'_>) {
+    if let (Some(_), Some(file)) = (&service.password_env, &service.password_file) {
+        let told = "a password comes either from a variable (`password_env`) or from a file (`password_file`), and there \
+                    are both";
+        report.fault(&file.span, format!("{what}: {told}"));
+    }
+    if let Some(sasl) = service.sasl.as_ref().filter(|_| kind != ServiceKind::Kafka) {
+        let told = format!("`sasl` in {what} is for kind kafka; for {kind} `user` and a password are enough");
+        report.fault(&sasl.span, told);
+    }
+    let Some(tls) = &service.tls else { return };
+    let lacking = match (&tls.value.certificate, &tls.value.key) {
+        (Some(_), None) => Some(("certificate", "key")),
+        (None, Some(_)) => Some(("key", "certificate")),
+        _ => None,
+    };
+    if let Some((there, lacking)) = lacking {
+        let told = format!("`tls` in {what} has `{there}` and no `{lacking}`: expected both, or neither");
+        report.fault(&tls.span, told);
+    }
+    if service.endpoint.as_ref().is_some_and(|endpoint| endpoint.value.starts_with("http://")) {
+        let told =
+            format!("{what} has `tls`: expected an `endpoint` with https://, and it is one with http://");
+        report.fault(&tls.span, told);
+    }
 }
 
 fn is_variable(name: &str) -> bool {

@@ -132,7 +132,8 @@ impl Composed {
     fn reach(&self, wanted: &Wanted, deadline: Instant) -> Result<Endpoint, Failure> {
         let containers =
             self.containers().map_err(|error| Failure { lasting: error.lasting, why: error.to_string() })?;
-        let scheme = wanted.endpoint.address.split_once("://").map_or("http", |(scheme, _)| scheme);
+        let known = wanted.endpoint.address.split_once("://").map(|(scheme, _)| scheme);
+        let scheme = known.unwrap_or(if wanted.endpoint.tls.is_some() { "https" } else { "http" });
         let (name, kind, names, host) = (&*wanted.name, wanted.endpoint.kind, &self.names, &*self.host);
         match (Sought { name, kind, scheme, names, host }).among(&containers) {
             Place::At { address, inside, state } => {

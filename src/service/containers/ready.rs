@@ -14,7 +14,7 @@ const LIMIT: u64 = 1 << 20;
 /// # Errors
 /// It does not answer within `timeout`, or not as its kind: what was seen.
 pub(super) fn ready(endpoint: &Endpoint, timeout: Duration) -> Result<Endpoint, String> {
-    let known = identify(endpoint, &BTreeSet::new(), timeout).map_err(|error| error.0)?;
+    let known = identify(endpoint, &BTreeSet::new(), timeout).map_err(|refused| refused.error.0)?;
     if endpoint.kind == ServiceKind::Connect {
         takes_connectors(endpoint, timeout)?;
     }
@@ -25,7 +25,8 @@ pub(super) fn ready(endpoint: &Endpoint, timeout: Duration) -> Result<Endpoint, 
 fn takes_connectors(endpoint: &Endpoint, timeout: Duration) -> Result<(), String> {
     let at = format!("Kafka Connect at {}", endpoint.address);
     let url = format!("{}/connectors", endpoint.address);
-    let answer = http::agent(timeout).get(url).call();
+    let agent = http::agent(&url, None, timeout).map_err(|error| error.0)?;
+    let answer = agent.get(&url).call();
     let mut answer = answer.map_err(|error| http::failure(&error, &at).0)?;
     let status = answer.status();
     if status.is_success() {
