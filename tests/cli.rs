@@ -189,12 +189,12 @@ fn help_of_merge_names_its_flags() {
 fn help_of_engines_names_its_verbs() {
     let help = Desk::new().run(&["engines", "-h"]).with_code(0);
     insta::assert_snapshot!(help.stdout, @r"
-    Install, start and end the engines of the embedded provisioner
+    Install, start and end engines that stay up, as containers or as local processes
 
     Usage: cutproof engines <COMMAND>
 
     Commands:
-      install  Fetch and prepare the engines; once, and again only where something is lacking
+      install  Fetch and prepare the embedded engines; once, and again only where something is lacking
       up       Start the engines of a profile and leave them up; prints their endpoints as variables
       status   Show which engines are up, and how they are
       down     End engines that were left up
