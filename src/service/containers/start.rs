@@ -311,3 +311,73 @@ impl fmt::Debug for Containers {
         f.debug_struct("Containers").field("services", &services).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{Cancel, Worker};
+
+    fn request(name: &str, kind: ServiceKind) -> ContainerRequest {
+        let image = "cutproof/redis:local".to_owned();
+        ContainerRequest { name: name.to_owned(), kind, image, user: None, database: None, kafka: None }
+    }
+
+    fn refused(requests: &[ContainerRequest]) -> String {
+        check(requests).expect_err("they don't fit together").0
+    }
+
+    #[test]
+    fn requests_that_do_not_fit_together_are_refused_by_name() {
+        let redis = request("cache", ServiceKind::Redis);
+        assert!(refused(&[redis.clone(), redis.clone()]).contains("asked for twice"));
+        for name in ["", "a/b", "-a", "ü", &"a".repeat(64)] {
+            let error = refused(&[request(name, ServiceKind::Redis)]);
+            assert!(error.contains("a host's name"), "{name}: {error}");
+        }
+        assert!(refused(&[request("web", ServiceKind::Http)]).contains("kind http"));
+        let blank = ContainerRequest { image: " ".to_owned(), ..redis };
+        assert!(refused(&[blank]).contains("expected an image"));
+    }
+
+    #[test]
+    fn connect_needs_a_kafka_of_the_same_start() {
+        let connect = request("cdc", ServiceKind::Connect);
+        assert!(refused(std::slice::from_ref(&connect)).contains("expected a Kafka"));
+        let named = ContainerRequest { kafka: Some("bus".to_owned()), ..connect };
+        assert!(refused(&[named.clone(), request("bus", ServiceKind::Redis)]).contains("bus"));
+        assert!(check(&[named, request("bus", ServiceKind::Kafka)]).is_ok());
+    }
+
+    #[test]
+    fn a_password_that_a_service_prints_is_not_in_its_log() {
+        let secret = Secret::new("0123abcd");
+        assert_eq!(hide("login 0123abcd ok", Some(&secret)), "login *** ok");
+        assert_eq!(hide("login", None), "login");
+    }
+
+    /// What is said of a Redis in a container with so much memory.
+    fn with_memory(bytes: i64) -> String {
+        let daemon =
+            Daemon::find(Duration::from_secs(20)).expect("a Docker daemon runs: see ci/docker/start");
+        let logs = tempfile::tempdir().expect("a folder");
+        let options = StartOptions {
+            run: format!("test-memory-{bytes}-{}", std::process::id()),
+            logs: logs.path().to_owned(),
+            limit: Duration::from_secs(60),
+            reuse: false,
+            cancel: Cancel::new().expect("a descriptor"),
+            worker: Worker::unheld().expect("a worker"),
+        };
+        let requests = [request("redis", ServiceKind::Redis)];
+        let containers = start_with_memory(&daemon, &requests, options, Some(bytes)).expect("they fit");
+        containers.wait("redis", Instant::now() + Duration::from_secs(120)).expect_err("it is killed").0
+    }
+
+    #[test]
+    #[ignore = "needs Docker and the local images"]
+    fn a_container_without_enough_memory_says_that_it_was_out_of_memory() {
+        let error = with_memory(6 << 20);
+        assert!(error.to_lowercase().contains("memory"), "{error}");
+        println!("{error}");
+    }
+}
