@@ -355,29 +355,48 @@ mod tests {
         assert_eq!(hide("login", None), "login");
     }
 
-    /// What is said of a Redis in a container with so much memory.
-    fn with_memory(bytes: i64) -> String {
+    /// A service in a container of 6 MiB, the least that Docker gives.
+    fn confined(name: &str, kind: ServiceKind) -> (Containers, tempfile::TempDir) {
         let daemon =
             Daemon::find(Duration::from_secs(20)).expect("a Docker daemon runs: see ci/docker/start");
         let logs = tempfile::tempdir().expect("a folder");
         let options = StartOptions {
-            run: format!("test-memory-{bytes}-{}", std::process::id()),
+            run: format!("test-memory-{name}-{}", std::process::id()),
             logs: logs.path().to_owned(),
-            limit: Duration::from_secs(60),
+            limit: Duration::from_secs(120),
             reuse: false,
             cancel: Cancel::new().expect("a descriptor"),
             worker: Worker::unheld().expect("a worker"),
         };
-        let requests = [request("redis", ServiceKind::Redis)];
-        let containers = start_with_memory(&daemon, &requests, options, Some(bytes)).expect("they fit");
-        containers.wait("redis", Instant::now() + Duration::from_secs(120)).expect_err("it is killed").0
+        let image = format!("cutproof/{name}:local");
+        let requests = [ContainerRequest { image, ..request(name, kind) }];
+        (start_with_memory(&daemon, &requests, options, Some(6 << 20)).expect("they fit"), logs)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(240)
     }
 
     #[test]
     #[ignore = "needs Docker and the local images"]
-    fn a_container_without_enough_memory_says_that_it_was_out_of_memory() {
-        let error = with_memory(6 << 20);
-        assert!(error.to_lowercase().contains("memory"), "{error}");
-        println!("{error}");
+    fn a_service_that_starts_without_enough_memory_says_that_it_was_killed_for_it() {
+        let (containers, _logs) = confined("kafka", ServiceKind::Kafka);
+        let error = containers.wait("kafka", soon()).expect_err("a JVM needs more").0;
+        assert!(error.contains("out of memory") && error.contains("is not ready"), "{error}");
+    }
+
+    #[test]
+    #[ignore = "needs Docker and the local images"]
+    fn a_service_that_runs_out_of_memory_later_says_so() {
+        use std::io::{Read, Write};
+        let (containers, _logs) = confined("redis", ServiceKind::Redis);
+        let endpoint = containers.wait("redis", soon()).expect("an empty one fits");
+        let mut filling = std::net::TcpStream::connect(&endpoint.address).expect("it listens");
+        let script = "for i=1,100000 do redis.call('set','k'..i,string.rep('x',1000)) end";
+        writeln!(filling, "EVAL \"{script}\" 0\r").expect("it is sent");
+        // Until the kernel ends it.
+        filling.read_to_end(&mut Vec::new()).ok();
+        let error = containers.wait("redis", soon()).expect_err("it was killed").0;
+        assert!(error.contains("out of memory") && error.contains("not any more"), "{error}");
     }
 }
