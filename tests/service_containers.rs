@@ -316,11 +316,14 @@ struct Other {
 
 impl Other {
     fn start(what: &str, docker_host: Option<&str>) -> Other {
+        let host = docker_host.map(|host| ("DOCKER_HOST", host));
+        Other::with(what, &Vec::from_iter(host))
+    }
+
+    fn with(what: &str, env: &[(&str, &str)]) -> Other {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.args(["--ignored", "--exact", "child", "--nocapture"]).env(CHILD, what);
-        if let Some(host) = docker_host {
-            command.env("DOCKER_HOST", host);
-        }
+        command.envs(env.iter().copied());
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("this program starts again");
         let out = BufReader::new(child.stdout.take().expect("its output"));
@@ -484,4 +487,78 @@ fn a_daemon_that_stops_midway_is_told_and_what_it_left_is_swept() {
 #[ignore = "needs Docker and the local images"]
 fn a_daemon_that_hangs_midway_is_told_within_a_limit_and_what_it_left_is_swept() {
     docker_goes_away(Proxy::hush, &["not answered within", "docker info", "is left"]);
+}
+
+/// A Docker of its own on a small disk, in a network of its own so that it does nothing to the machine's.
+struct SmallDocker {
+    daemon: Child,
+    folder: tempfile::TempDir,
+}
+
+impl SmallDocker {
+    fn start() -> SmallDocker {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path().display();
+        let script = format!(
+            "ip link set lo up; mkdir {at}/disk && mount -t tmpfs -o size=64m tmpfs {at}/disk && exec dockerd \
+             --host unix://{at}/docker.sock --data-root {at}/disk --exec-root {at}/exec --pidfile {at}/pid \
+             --storage-driver vfs --iptables=false --ip6tables=false >{at}/log 2>&1"
+        );
+        let unshared = Command::new("unshare").args(["--net", "--mount", "sh", "-c", &script]).spawn();
+        let docker = SmallDocker { daemon: unshared.expect("unshare is there"), folder };
+        let deadline = soon();
+        while !docker.run(&["version"], None).0 {
+            let log = || std::fs::read_to_string(docker.folder.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "dockerd does not start (it needs root): {}", log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        docker
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}/docker.sock", self.folder.path().display())
+    }
+
+    fn run(&self, args: &[&str], input: Option<&Path>) -> (bool, String) {
+        let input =
+            input.map_or_else(Stdio::null, |path| std::fs::File::open(path).expect("it is there").into());
+        let output = Command::new("docker").args(args).env("DOCKER_HOST", self.host()).stdin(input).output();
+        let output = output.expect("the docker command is there");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Leaves no byte of its disk.
+    fn fill(&self) {
+        let disk = format!("/proc/{}/root{}/disk/filler", self.daemon.id(), self.folder.path().display());
+        let mut filler = std::fs::File::create(disk).expect("it has a disk");
+        while filler.write_all(&[7; 4096]).is_ok() {}
+    }
+}
+
+impl Drop for SmallDocker {
+    fn drop(&mut self) {
+        // In order, so that it ends what it started.
+        let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
+        let _ = self.daemon.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs Docker, and root for one more of it"]
+fn a_docker_whose_disk_is_full_says_so() {
+    let docker = SmallDocker::start();
+    let file = docker.folder.path().join("program");
+    std::fs::write(&file, "#!/none\n").expect("there is room here");
+    let archive = docker.folder.path().join("image.tar");
+    let tar = ["-C", &docker.folder.path().to_string_lossy(), "-cf", &archive.to_string_lossy(), "program"]
+        .map(str::to_owned);
+    assert!(Command::new("tar").args(tar).status().expect("tar is there").success());
+    let (imported, error) = docker.run(&["import", "-", "full:local"], Some(&archive));
+    assert!(imported, "{error}");
+    docker.fill();
+    let host = docker.host();
+    let env = [("DOCKER_HOST", host.as_str()), ("CUTPROOF_IMAGE_REDIS", "full:local")];
+    let said = Other::with("finds", &env).says();
+    assert!(said.starts_with("error") && said.contains("no space left"), "{said}");
+    assert!(said.contains("disk is full") && said.contains("docker system df"), "{said}");
 }
