@@ -31,6 +31,9 @@ const PAUSE: Duration = Duration::from_millis(25);
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a service may take for one answer: first, and when it has shown to be slow.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// How long the making of a container may go on when the run has ended: one that was given up would appear after all
+/// were removed.
+const GRACE: Duration = Duration::from_secs(10);
 /// How often what takes long is asked whether it is still wanted.
 const SLICE: Duration = Duration::from_millis(50);
 
@@ -79,20 +82,30 @@ impl Launch<'_> {
         fault::call(error, &self.daemon.name())
     }
 
-    /// Waits for what runs beside; whoever stops waiting lets it end by itself.
-    fn wait<T>(&self, what: &str, mut task: JoinHandle<T>, limit: Duration) -> Result<T, String> {
-        let deadline = Instant::now() + limit;
+    /// Waits for what runs beside, which goes on for `grace` when the run has ended; whoever stops waiting lets it end
+    /// by itself.
+    fn wait<T>(
+        &self,
+        what: &str,
+        mut task: JoinHandle<T>,
+        limit: Duration,
+        grace: Duration,
+    ) -> Result<T, String> {
+        let mut deadline = Instant::now() + limit;
+        let mut ended = None;
         loop {
             match self.daemon.run(what, SLICE, &mut task) {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(died)) => return Err(format!("{what}: Docker's client failed: {died}")),
                 Err(_) => {}
             }
-            if let Some(why) = self.board.ended() {
-                return Err(why.to_owned());
+            if ended.is_none() {
+                ended = self.board.ended();
+                deadline = ended.map_or(deadline, |_| deadline.min(Instant::now() + grace));
             }
             if Instant::now() >= deadline {
-                return Err(self.told(&CallError::Late { what: what.to_owned(), limit }));
+                let late = || self.told(&CallError::Late { what: what.to_owned(), limit });
+                return Err(ended.map_or_else(late, str::to_owned));
             }
         }
     }
@@ -114,7 +127,9 @@ impl Launch<'_> {
         let wanted = GenericImage::new(name, tag);
         let pulling = self.daemon.spawn(async move { wanted.pull_image().await.map(drop) });
         let refused = |said: &str| fault::no_image(&self.request.name, image, said, &self.daemon.name());
-        self.wait("the pulling of an image", pulling, PULL)?.map_err(|error| refused(&chain(&error)))?;
+        let nothing = Duration::ZERO;
+        self.wait("the pulling of an image", pulling, PULL, nothing)?
+            .map_err(|error| refused(&chain(&error)))?;
         let took = begun.elapsed().as_secs_f64();
         self.board.note(format!("{}: {image} was pulled in {took:.1} s", self.request.name));
         Ok(())
@@ -180,7 +195,7 @@ impl Launch<'_> {
         let wanted = self.container(recipe, port);
         let starting = self.daemon.spawn(wanted.start());
         let started: Result<ContainerAsync<GenericImage>, _> =
-            self.wait("the start of a container", starting, self.limit)?;
+            self.wait("the start of a container", starting, self.limit, GRACE)?;
         match started {
             Ok(container) => Ok(ManuallyDrop::new(container).id().to_owned()),
             Err(error) => Err(fault::explain(&chain(&error), &self.daemon.name())),

@@ -311,3 +311,92 @@ impl fmt::Debug for Containers {
         f.debug_struct("Containers").field("services", &services).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{Cancel, Worker};
+
+    fn request(name: &str, kind: ServiceKind) -> ContainerRequest {
+        let image = "cutproof/redis:local".to_owned();
+        ContainerRequest { name: name.to_owned(), kind, image, user: None, database: None, kafka: None }
+    }
+
+    fn refused(requests: &[ContainerRequest]) -> String {
+        check(requests).expect_err("they don't fit together").0
+    }
+
+    #[test]
+    fn requests_that_do_not_fit_together_are_refused_by_name() {
+        let redis = request("cache", ServiceKind::Redis);
+        assert!(refused(&[redis.clone(), redis.clone()]).contains("asked for twice"));
+        for name in ["", "a/b", "-a", "ü", &"a".repeat(64)] {
+            let error = refused(&[request(name, ServiceKind::Redis)]);
+            assert!(error.contains("a host's name"), "{name}: {error}");
+        }
+        assert!(refused(&[request("web", ServiceKind::Http)]).contains("kind http"));
+        let blank = ContainerRequest { image: " ".to_owned(), ..redis };
+        assert!(refused(&[blank]).contains("expected an image"));
+    }
+
+    #[test]
+    fn connect_needs_a_kafka_of_the_same_start() {
+        let connect = request("cdc", ServiceKind::Connect);
+        assert!(refused(std::slice::from_ref(&connect)).contains("expected a Kafka"));
+        let named = ContainerRequest { kafka: Some("bus".to_owned()), ..connect };
+        assert!(refused(&[named.clone(), request("bus", ServiceKind::Redis)]).contains("bus"));
+        assert!(check(&[named, request("bus", ServiceKind::Kafka)]).is_ok());
+    }
+
+    #[test]
+    fn a_password_that_a_service_prints_is_not_in_its_log() {
+        let secret = Secret::new("0123abcd");
+        assert_eq!(hide("login 0123abcd ok", Some(&secret)), "login *** ok");
+        assert_eq!(hide("login", None), "login");
+    }
+
+    /// A service in a container of 6 MiB, the least that Docker gives.
+    fn confined(name: &str, kind: ServiceKind) -> (Containers, tempfile::TempDir) {
+        let daemon =
+            Daemon::find(Duration::from_secs(20)).expect("a Docker daemon runs: see ci/docker/start");
+        let logs = tempfile::tempdir().expect("a folder");
+        let options = StartOptions {
+            run: format!("test-memory-{name}-{}", std::process::id()),
+            logs: logs.path().to_owned(),
+            limit: Duration::from_secs(120),
+            reuse: false,
+            cancel: Cancel::new().expect("a descriptor"),
+            worker: Worker::unheld().expect("a worker"),
+        };
+        let image = format!("cutproof/{name}:local");
+        let requests = [ContainerRequest { image, ..request(name, kind) }];
+        (start_with_memory(&daemon, &requests, options, Some(6 << 20)).expect("they fit"), logs)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(240)
+    }
+
+    #[test]
+    #[ignore = "needs Docker and the local images"]
+    fn a_service_that_starts_without_enough_memory_says_that_it_was_killed_for_it() {
+        let (containers, _logs) = confined("kafka", ServiceKind::Kafka);
+        let error = containers.wait("kafka", soon()).expect_err("a JVM needs more").0;
+        assert!(error.contains("out of memory") && error.contains("is not ready"), "{error}");
+    }
+
+    #[test]
+    #[ignore = "needs Docker and the local images"]
+    fn a_service_that_runs_out_of_memory_later_says_so() {
+        use std::io::{Read, Write};
+        let (containers, _logs) = confined("redis", ServiceKind::Redis);
+        let endpoint = containers.wait("redis", soon()).expect("an empty one fits");
+        let mut filling = std::net::TcpStream::connect(&endpoint.address).expect("it listens");
+        let script = "for i=1,100000 do redis.call('set','k'..i,string.rep('x',1000)) end";
+        writeln!(filling, "EVAL \"{script}\" 0\r").expect("it is sent");
+        // Until the kernel ends it.
+        filling.read_to_end(&mut Vec::new()).ok();
+        let error = containers.wait("redis", soon()).expect_err("it was killed").0;
+        assert!(error.contains("out of memory") && error.contains("not any more"), "{error}");
+    }
+}
