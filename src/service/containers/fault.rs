@@ -69,6 +69,8 @@ pub(super) fn explain(said: &str, daemon: &str) -> String {
     let has = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
     let advice = if has(&["no space left", "disk quota"]) {
         "Docker's disk is full: see `docker system df`, and free some"
+    } else if has(&["address pool"]) {
+        "Docker has no addresses left for one more network: see `docker network ls`, and `docker network prune`"
     } else if has(&["permission denied"]) {
         "this user may not use the socket: join the group that it belongs to"
     } else if has(&[
@@ -164,6 +166,8 @@ mod tests {
         let full = explain("write /x: no space left on device", "Docker 1 at unix:///s");
         assert!(full.contains("disk is full") && full.contains("docker system df"), "{full}");
         assert!(explain("error trying to connect: Connection refused", "D").contains("docker info"));
+        let pools = "could not find an available, non-overlapping IPv4 address pool";
+        assert!(explain(pools, "D").contains("docker network prune"));
         assert_eq!(explain("something new", "D"), "D says: something new");
     }
 
