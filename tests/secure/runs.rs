@@ -12,7 +12,7 @@ fn profile(keys: &str) -> String {
         "environment = \"secured\"\n[services.redis]\nkind = \"redis\"\n{keys}\n\
          [[gate]]\nid = \"ping\"\nphase = \"infra\"\nprobe = \"redis_ping\"\nuses = [\"redis\"]\n\
          [[gate]]\nid = \"told\"\nphase = \"infra\"\nprobe = \"command\"\nuses = [\"redis\"]\n\
-         with = {{ run = \"env; test -n \\\"$CUTPROOF_PASSWORD_REDIS\\\"\" }}\n"
+         with = {{ shell = \"env; test -n \\\"$CUTPROOF_PASSWORD_REDIS\\\"\" }}\n"
     )
 }
 

@@ -106,7 +106,8 @@ fn said(why: &str) -> &str {
 /// What a complaint says of user, password and mechanism.
 fn login(why: &str, endpoint: &Endpoint, at: &str) -> Option<ProbeError> {
     let mechanism = endpoint.sasl.map_or("none", Sasl::as_str);
-    let told = if let Some((_, supported)) = why.split_once("supported mechanisms: ") {
+    let supported = why.split_once("supported mechanisms: ").map(|(_, supported)| supported.trim());
+    let told = if let Some(supported) = supported.filter(|supported| !supported.is_empty()) {
         format!("expected SASL {mechanism}, seen a broker that takes {supported}: set `sasl` to one of these")
     } else if why.contains("mechanism handshake failed") {
         format!(
