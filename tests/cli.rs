@@ -100,6 +100,8 @@ fn help_of_a_rehearsal_names_its_flags() {
           --jobs <N>                 How many gates run side by side [default: 8]
           --endpoint <NAME=ADDRESS>  Where a service is, for this run: NAME=ADDRESS (or the variable
                                      CUTPROOF_ENDPOINT_NAME)
+          --fail-on-flaky            Count a required gate that passed only after another attempt
+                                     against the run
           --dry-run                  Check the plan and touch nothing [env: CUTPROOF_DRY_RUN=]
           --export [<DIR>]           Also copy the evidence to the runbook's paths (default folder:
                                      docs/results)
@@ -154,6 +156,8 @@ fn help_of_gates_names_its_verbs_and_flags() {
           --jobs <N>                 How many gates run side by side [default: 8]
           --endpoint <NAME=ADDRESS>  Where a service is, for this run: NAME=ADDRESS (or the variable
                                      CUTPROOF_ENDPOINT_NAME)
+          --fail-on-flaky            Count a required gate that passed only after another attempt
+                                     against the run
           --dry-run                  Check the plan and touch nothing [env: CUTPROOF_DRY_RUN=]
           --export [<DIR>]           Also copy the evidence to the runbook's paths (default folder:
                                      docs/results)

@@ -325,6 +325,8 @@ fn help_names_the_flags() {
           --allow-dry-run                   Accept a dry run, which proves nothing about a real one
           --allow-partial                   Accept a run of a selection of its gates, which signs
                                             nothing off; of runs' folders only
+          --fail-on-flaky                   Refuse runs in which a required gate passed only after
+                                            another attempt, also those made without that flag
           --max-rollback-seconds <SECONDS>  The longest rollback, in seconds [default: 180]
           --since <TIME>                    Warn of evidence that was completed before this time, e.g.
                                             2026-02-12T04:00:00Z

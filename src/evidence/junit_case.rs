@@ -205,8 +205,10 @@ mod tests {
     fn what_would_be_markup_is_text() {
         let case = Case { fault: Some(fault(Kind::Failure)), ..Case::new("n", "c", 0) };
         let (whole, bare) = written(&case);
-        insta::assert_snapshot!(whole, @r#"<testcase name="n" time="0" classname="c"><failure type="GateFailed" message="a &quot;b&quot; &lt;c&gt;">a ]]&gt; &amp; b
-        \u{1b}[31m</failure></testcase>"#);
+        insta::assert_snapshot!(whole, @r#"
+        <testcase name="n" time="0" classname="c"><failure type="GateFailed" message="a &quot;b&quot; &lt;c&gt;">a ]]&gt; &amp; b
+        \u{1b}[31m</failure></testcase>
+        "#);
         insta::assert_snapshot!(bare, @r#"<testcase name="n" time="0" classname="c"><failure type="GateFailed" message="no room: see the journal">no room: see the journal</failure></testcase>"#);
     }
 

@@ -241,6 +241,86 @@ fn a_message_is_no_longer_than_an_annotation_can_be() {
     );
 }
 
+/// The attempts before the last one of a case: kind and message.
+fn before(case: &ReadCase) -> Vec<(&'static str, String)> {
+    let runs = match &case.status {
+        TestCaseStatus::Success { flaky_runs } => flaky_runs,
+        TestCaseStatus::NonSuccess { reruns, .. } => &reruns.runs,
+        TestCaseStatus::Skipped { .. } => return Vec::new(),
+    };
+    let kind = |kind| match kind {
+        quick_junit::NonSuccessKind::Failure => "failure",
+        quick_junit::NonSuccessKind::Error => "error",
+    };
+    runs.iter().map(|run| (kind(run.kind), run.message.as_ref().unwrap().as_str().to_owned())).collect()
+}
+
+#[test]
+fn attempts_are_told_of_what_passed_in_the_end_and_of_what_did_not() {
+    let mut sample = Sample::new(vec![gate("flaky", "tcp"), gate("red", "tcp"), gate("unsaid", "tcp")]);
+    sample.flaky("flaky", 3);
+    sample.begin("red").again("red", 1);
+    sample.end_with("red", Verdict::Inconclusive, "no data", |ended| ended.attempts = 2);
+    sample.end_with("unsaid", Verdict::Passed, "", |ended| ended.attempts = 2).done();
+    let report = read(&written(&sample));
+    let suite = &report.test_suites[0];
+    assert_eq!((suite.tests, suite.failures, suite.errors), (3, 0, 1));
+    let told: Vec<_> = suite.test_cases.iter().map(|case| (said(case).0, before(case))).collect();
+    let attempt = |number| ("failure", format!("attempt {number} failed after 0.01 s: not yet"));
+    let unsaid = "an attempt before did not pass, and it is not on record why".to_owned();
+    let expected = [
+        ("passed", vec![attempt(1), attempt(2)]),
+        ("error", vec![attempt(1)]),
+        ("passed", vec![("error", unsaid)]),
+    ];
+    assert_eq!(told, expected);
+    let out = suite.test_cases[0].system_out.as_ref().unwrap().as_str();
+    assert_eq!(
+        out,
+        "passed at attempt 3\nattempt 1 failed after 0.01 s: not yet\nattempt 2 failed after 0.01 s: not yet"
+    );
+    let text = said(&suite.test_cases[1]).3;
+    assert!(text.contains("attempts: 2\nattempt 1 failed after 0.01 s: not yet\n"), "{text}");
+}
+
+#[test]
+fn of_many_attempts_the_first_and_the_last_are_told() {
+    let mut sample = Sample::new(vec![gate("flaky", "tcp")]);
+    sample.flaky("flaky", 1_000).done();
+    let report = read(&written(&sample));
+    let case = &report.test_suites[0].test_cases[0];
+    let told = before(case);
+    assert_eq!(told.len(), ATTEMPTS);
+    assert!(told[4].1.starts_with("attempt 5 ") && told[5].1.starts_with("attempt 995 "), "{told:?}");
+    let out = case.system_out.as_ref().unwrap().as_str();
+    assert!(out.chars().count() <= EXCERPT_OF_PASS, "{out}");
+}
+
+#[test]
+fn a_flaky_gate_is_red_where_flaky_ones_count() {
+    let mut sample = Sample::new(vec![gate("flaky", "tcp"), gate("fine", "tcp")]);
+    sample.started.fail_on_flaky = true;
+    sample.flaky("flaky", 2).end("fine", Verdict::Passed, "").done();
+    let report = read(&written(&sample));
+    assert_eq!(report.test_suites.len(), 1, "its own case shows why the run is not good");
+    let case = &report.test_suites[0].test_cases[0];
+    let (kind, ty, message, text) = said(case);
+    assert_eq!((kind, ty.as_str()), ("failure", "GateFlaky"));
+    insta::assert_snapshot!(message, @"passed only at attempt 2, which --fail-on-flaky counts as failed; attempt 1 failed after 0.01 s: not yet");
+    assert!(text.ends_with("    at gates(single-host.toml:42)"), "{text}");
+}
+
+#[test]
+fn no_more_cases_are_listed_than_gitlab_takes() {
+    let records = many(300, 4, Verdict::Passed).records();
+    let view = RunView::of(&records).unwrap();
+    let report = read(&junit_within(&view, Limits { cases: 100, ..LIMITS }));
+    assert_eq!(report.test_suites[0].tests, 100);
+    let left_out = &report.test_suites[1].test_cases[0];
+    assert_eq!(said(left_out).2, "200 gates that passed are not listed: this report is at its size limit");
+    assert_eq!(junit_cut(&view), None);
+}
+
 #[test]
 fn odd_times_do_not_stop_the_writer() {
     for millis in [f64::NAN, f64::INFINITY, -1.0, 1e300] {

@@ -197,6 +197,17 @@ impl Sample {
         self.event(Event::GateEnded(Box::new(ended)))
     }
 
+    /// A gate that failed at first, and passed at this attempt.
+    pub fn flaky(&mut self, gate: &str, attempts: u32) -> &mut Self {
+        self.begin(gate);
+        (1..attempts).for_each(|attempt| {
+            self.again(gate, attempt);
+        });
+        self.end_with(gate, Verdict::Passed, "", |ended| {
+            (ended.attempts, ended.attempt_ms) = (attempts, Some(10.0));
+        })
+    }
+
     /// Ends the run in order.
     pub fn done(&mut self) -> &mut Self {
         let mut counts = Counts::default();

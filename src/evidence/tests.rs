@@ -484,6 +484,32 @@ fn a_run_passes_only_if_every_required_gate_did() {
 }
 
 #[test]
+fn a_gate_that_passed_only_at_another_attempt_counts_where_that_was_asked_for() {
+    let mut sample = Sample::new(vec![gate("lag", "kafka_lag"), gate("ping", "redis_ping")]);
+    sample.flaky("lag", 3).end("ping", Verdict::Passed, "").done();
+    assert_eq!(outcome(&sample), (Outcome::Passed, vec![]));
+    sample.started.fail_on_flaky = true;
+    let why = "infra::lag passed only at attempt 3; attempt 2 failed after 0.01 s: not yet (gates/single-host.toml:42)";
+    assert_eq!(outcome(&sample), (Outcome::Failed, vec![why.to_owned()]));
+    sample.started.gates[0].required = false;
+    assert_eq!(outcome(&sample), (Outcome::Passed, vec![]));
+}
+
+#[test]
+fn an_attempt_on_record_makes_a_gate_flaky_whatever_its_end_says() {
+    let mut sample = Sample::new(vec![gate("lag", "kafka_lag")]);
+    sample.begin("lag").again("lag", 1).end("lag", Verdict::Passed, "").done();
+    sample.started.fail_on_flaky = true;
+    assert_eq!(outcome(&sample).0, Outcome::Failed);
+    // One of which no attempt is on record.
+    let mut sample = Sample::new(vec![gate("lag", "kafka_lag")]);
+    sample.begin("lag").end_with("lag", Verdict::Passed, "", |ended| ended.attempts = 2).done();
+    sample.started.fail_on_flaky = true;
+    let why = "infra::lag passed only at attempt 2 (gates/single-host.toml:42)";
+    assert_eq!(outcome(&sample), (Outcome::Failed, vec![why.to_owned()]));
+}
+
+#[test]
 fn nothing_is_no_pass() {
     assert_eq!(outcome(Sample::new(vec![]).done()).0, Outcome::Failed);
     let mut none_selected = Sample::new(vec![gate("one", "tcp")]);

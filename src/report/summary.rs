@@ -350,7 +350,7 @@ fn conclusion(run: &RunView<'_>, judged: &RunVerdict<'_>) -> Vec<Line> {
 
 /// How many passed only at another attempt, and what that means where it counts.
 fn on_retry(run: &RunView<'_>) -> String {
-    let counts = if run.started.fail_on_flaky { ", which --fail-on-flaky refuses" } else { "" };
+    let counts = if run.started.fail_on_flaky { " (--fail-on-flaky)" } else { "" };
     match run.selected().filter(|gate| gate.is_flaky()).count() {
         0 => String::new(),
         count => format!(", {count} on retry{counts}"),

@@ -155,6 +155,25 @@ fn what_is_red_says_why_and_where_and_the_worst_comes_first() {
 }
 
 #[test]
+fn a_gate_that_passed_on_retry_is_told_with_its_attempts() {
+    let mut sample = Sample::new(vec![gate("lag", "kafka_lag"), gate("ping", "redis_ping")]);
+    sample.flaky("lag", 3).end("ping", Verdict::Passed, "").done();
+    insta::assert_snapshot!(told(&sample), @r"
+    rehearse  single-host-ubuntu (embedded)  20261122T194103Z-rehearse-4f7k2q
+    ✓ infra::ping                                                             0.08 s
+    ↻ infra::lag  passed at attempt 3  0.08 s
+        attempt 1 failed after 0.01 s: not yet
+        attempt 2 failed after 0.01 s: not yet
+    evidence  evidence/20261122T194103Z-rehearse-4f7k2q  (junit.xml, summary.json)
+    PASSED 2 of 2 gates in 6.4 s, 1 on retry
+    ");
+    sample.started.fail_on_flaky = true;
+    let text = told(&sample);
+    let last = text.lines().last().unwrap();
+    assert_eq!(last, "FAILED 2 of 2 gates passed, 1 on retry (--fail-on-flaky) in 6.4 s");
+}
+
+#[test]
 fn the_last_line_says_what_the_run_is_worth() {
     let last = |sample: &Sample| told(sample).lines().last().unwrap().to_owned();
     let two = || Sample::new(vec![gate("one", "tcp"), gate("two", "tcp")]);

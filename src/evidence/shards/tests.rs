@@ -254,6 +254,22 @@ fn of_commit(index: u32, commit: Option<&str>) -> Sample {
 }
 
 #[test]
+fn flaky_gates_of_all_shards_count_where_one_asks_for_that() {
+    let mut shards = [1, 2, 3].map(shard);
+    shards[2].events.insert(2, attempt("kafka-lag"));
+    assert_eq!(merge(&shards).unwrap().outcome, Outcome::Passed);
+    shards[0].started.fail_on_flaky = true;
+    let made = merge(&shards).unwrap();
+    assert_eq!(made.outcome, Outcome::Failed);
+    assert!(made.reasons[0].contains("kafka-lag passed only at attempt 2"), "{:?}", made.reasons);
+}
+
+fn attempt(gate: &str) -> Event {
+    let (verdict, reason) = (Verdict::Failed, "not yet".to_owned());
+    Event::AttemptEnded { gate: id(gate), attempt: 1, verdict, reason, duration_ms: 1.0 }
+}
+
+#[test]
 fn shards_of_different_commits_are_refused() {
     let told = refused(&[of_commit(1, Some("aa")), of_commit(2, Some("aa")), of_commit(3, Some("bb"))]);
     let expected = "20261122T194103Z-gates-run-shard3: expected commit aa, as of 20261122T194101Z-gates-run-shard1, and saw bb";

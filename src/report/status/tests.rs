@@ -327,6 +327,19 @@ fn a_run_of_gates_shows_those_that_run_and_those_that_are_not_good() {
 }
 
 #[test]
+fn a_gate_that_is_tried_again_shows_its_attempts() {
+    let mut run = Sample::new(["lag", "ping"].map(|name| gate(name, "kafka_lag")).to_vec());
+    run.begin("lag").again("lag", 1).again("lag", 2);
+    let going = told(&run.records(), &Life::Lives, 100);
+    assert!(going.contains(", attempt 3\n    attempt 1 failed  0.01 s  not yet\n"), "{going}");
+    let mut run = Sample::new(vec![gate("lag", "kafka_lag")]);
+    run.flaky("lag", 6).done();
+    let ended = told(&run.records(), &Life::Gone, 100);
+    assert!(ended.contains("passed  0.08 s, attempt 6\n    2 attempts before these\n"), "{ended}");
+    assert!(lines(&run.records()).contains("lag passed at attempt 6  0.08 s"), "{}", lines(&run.records()));
+}
+
+#[test]
 fn an_init_shows_its_step() {
     let mut run = kafka_init();
     run.begin("kafka-init").step("kafka-init", 1, KAFKA_STEPS[0], StepStatus::Ok, "created");

@@ -383,6 +383,27 @@ fn a_red_run_is_refused_with_its_reasons() {
 }
 
 #[test]
+fn a_flaky_gate_is_refused_where_the_run_or_whoever_verifies_asks_for_that() {
+    let asked = Rules { fail_on_flaky: true, ..rules(Mode::Cutover) };
+    let mut sample = Sample::new(vec![gate("lag", "kafka_lag")]);
+    sample.flaky("lag", 2).done();
+    let bundle = sealed(&sample);
+    assert_good(&bundle, &rules(Mode::Cutover));
+    let refused = |judged: Judged| {
+        let [finding] = &judged.findings[..] else { panic!("{:#?}", judged.findings) };
+        assert_eq!((finding.code, finding.severity), (Code::GateFlaky, Severity::Error));
+        assert_eq!(finding.subject, "infra::lag");
+        assert!(finding.seen.contains("attempt 1 failed after 0.01 s: not yet"), "{finding:?}");
+        assert_eq!(judged.class(), Some(Class::Refused));
+    };
+    refused(judge(&open(&bundle.folder), &asked));
+    sample.started.fail_on_flaky = true;
+    let bundle = sealed(&sample);
+    refused(judge(&open(&bundle.folder), &rules(Mode::Cutover)));
+    refused(judge(&open(&bundle.folder), &asked));
+}
+
+#[test]
 fn dry_runs_and_selections_are_no_proof_unless_they_are_allowed() {
     let allowed = Rules { allow_dry_run: true, allow_partial: true, ..rules(Mode::Cutover) };
     let dry = sealed(&switches::dry(false));

@@ -452,6 +452,20 @@ fn a_case_that_is_red_is_refused_unless_its_gate_is_not_required() {
 }
 
 #[test]
+fn a_case_that_passed_at_another_attempt_is_refused_where_that_is_asked_for() {
+    let flaky = "<flakyFailure type=\"GateFailed\" message=\"m\">m</flakyFailure>";
+    let text = JUNIT.replacen("<system-out>", &format!("{flaky}<system-out>"), 1);
+    assert_ne!(text, JUNIT);
+    expect("j.xml", &text, &[], &[C::NoRunId]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("junit.xml");
+    std::fs::write(&path, text).unwrap();
+    let asked = Asked { fail_on_flaky: true, ..Asked::default() };
+    let judged = judge_as(&path, &asked);
+    assert!(judged.findings.iter().any(|finding| finding.code == C::GateFlaky), "{:#?}", judged.findings);
+}
+
+#[test]
 fn a_report_in_which_nothing_was_run_is_refused() {
     expect("j.xml", "<testsuites></testsuites>", &[C::NoCases], &[C::NoRunId]);
     expect("j.xml", "<testsuite name=\"a\" tests=\"0\"/>", &[C::NoCases], &[C::NoRunId]);

@@ -363,6 +363,17 @@ fn a_gate_that_passed_at_the_second_attempt_is_told_apart() {
 }
 
 #[test]
+fn a_run_for_which_flaky_gates_count_is_not_signed_off_by_any_policy() {
+    let mut sample = Sample::new(vec![planned("a", true, &[], &[])]);
+    sample.started.fail_on_flaky = true;
+    sample.flaky("a", 2).done();
+    for policy in [Policy::built_in(), policy("[runs]\nno_flaky = true\n")] {
+        let judgement = judged(bundle(&sample), &policy);
+        assert_eq!((judgement.decision, errors(&judgement)), (Decision::NoGo, vec!["gate-flaky"]));
+    }
+}
+
+#[test]
 fn the_worst_of_a_gates_results_in_the_runs_within_counts() {
     let own = run(&[("a", Passed)]);
     let mut within = run(&[("a", Failed), ("b", Passed)]);
