@@ -105,7 +105,7 @@ const OUTPUT: &str = "GITHUB_OUTPUT";
 /// What a step of GitHub Actions shows: first what is annotated, since that needs no file.
 fn step(judgement: &Judgement, bundles: &[&Bundle]) -> super::Result<()> {
     print(&report::annotations(judgement, bundles))?;
-    append(SUMMARY, |room| report::within(&report::markdown(judgement, bundles), room).into_owned())?;
+    append(SUMMARY, |room| report::within(&report::step_summary(judgement, bundles), room).into_owned())?;
     let verdict = report::told(judgement).map_or("none", |run| &run.outcome);
     append(OUTPUT, |_| format!("verdict={verdict}\ndecision={}\n", judgement.decision))
 }

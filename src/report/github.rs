@@ -2,9 +2,12 @@
 //! summary. Pure: it knows neither variables nor files.
 
 use super::annotations::{Annotation, Kind, lines};
-use super::findings::annotation;
+use super::findings::{annotation, line};
+use super::markdown::{self, markdown};
 use super::page::{Sources, findings::is_of_row};
+use super::summary;
 use crate::evidence::{GateView, Reason, RunView, verdict};
+use crate::journal;
 use crate::model::{GateId, Verdict};
 use crate::verify::bundle::Bundle;
 use crate::verify::decision::{GateStatus, JudgedRun, Judgement};
@@ -17,6 +20,31 @@ pub const SUMMARY: usize = 1024 * 1024;
 
 /// Stands behind a summary that was cut.
 const CUT: &str = "\n\n… cut: the summary of a step has no more room; the report is in the evidence's files\n";
+
+/// The summary of a step. A shard signs nothing off, and a page that says so of each would hide what it measured: of a
+/// shard it is what a person sees at a terminal, and the page is that of the merged bundle.
+pub fn step_summary(judgement: &Judgement, bundles: &[&Bundle]) -> String {
+    let sources = Sources::of(judgement, bundles);
+    let (own, _) = runs(&sources);
+    match (&own[..], sources.bundle) {
+        ([run], Some(bundle)) if own_journal(bundle) && run.started.partition.is_some() => {
+            let told = summary(run, &bundle.folder, false);
+            let why = bundle.findings.iter().filter(|finding| finding.severity == Severity::Error).map(line);
+            markdown::printed(&shard_heading(run), told.lines().map(str::to_owned).chain(why))
+        }
+        _ => markdown(judgement, bundles),
+    }
+}
+
+/// Whether it is a run's bundle, and not one that was merged.
+fn own_journal(bundle: &Bundle) -> bool {
+    bundle.journals.iter().any(|own| own.path == journal::FILE)
+}
+
+fn shard_heading(run: &RunView<'_>) -> String {
+    let shard = run.started.partition.as_ref().map(|part| format!("shard {}/{}: ", part.index, part.total));
+    format!("{}{}", shard.unwrap_or_default(), verdict(run).verdict)
+}
 
 /// As much of a summary as fits into so many bytes: whole lines, and that it was cut.
 pub fn within(markdown: &str, room: usize) -> Cow<'_, str> {
@@ -76,9 +104,14 @@ impl Told {
     /// Evidence that is not there, or not to be believed.
     fn evidence(&mut self, sources: &Sources<'_>, own: &[RunView<'_>]) {
         let judgement = sources.judgement;
-        // A shard counts only when it is merged: that is no fault of it.
+        // A shard counts only when it is merged: that is no fault of it. What stands against a run is told below, gate by
+        // gate.
         let shard = own.iter().any(|run| run.started.partition.is_some());
-        let excused = |code: Code| shard && code == Code::NoRunCounts;
+        let excused = |code: Code| match code {
+            Code::RunNotPassed => !own.is_empty(),
+            Code::NoRunCounts | Code::PartialRun => shard,
+            _ => false,
+        };
         let findings = judgement.findings.iter().filter(|finding| {
             finding.severity == Severity::Error && !excused(finding.code) && !is_of_row(judgement, finding)
         });

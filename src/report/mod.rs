@@ -17,7 +17,7 @@ pub mod verification;
 mod watch;
 
 pub use checklist::{Checklist, checklist};
-pub use github::{SUMMARY, annotations, told, within};
+pub use github::{SUMMARY, annotations, step_summary, told, within};
 pub use html::html;
 pub use markdown::markdown;
 pub use plan_table::plan_table;

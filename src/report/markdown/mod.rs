@@ -8,7 +8,8 @@ use super::page::Page;
 use super::page::banner::{Banner, Fact};
 use super::page::gates::{Gate, Gates, Waiver, state};
 use super::page::next::Advice;
-use super::page::said::many;
+use super::page::said;
+use super::page::said::{PATH, many};
 use crate::verify::bundle::Bundle;
 use crate::verify::decision::Judgement;
 use writer::{Cell, Markdown};
@@ -44,6 +45,15 @@ pub fn markdown(judgement: &Judgement, bundles: &[&Bundle]) -> String {
     sections::runs(&mut markdown, &page.runs);
     sections::findings(&mut markdown, &page.findings);
     sections::integrity(&mut markdown, &page.integrity);
+    markdown.finish()
+}
+
+/// Lines that were printed, below a heading.
+pub(super) fn printed(heading: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let mut markdown = Markdown::default();
+    markdown.heading(1, heading);
+    let lines: Vec<_> = lines.into_iter().map(|line| said(line, PATH)).collect();
+    markdown.block("", lines.iter());
     markdown.finish()
 }
 
