@@ -69,7 +69,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("nextest", &["exit", "plan", "process", "profile", "rehearsal", "report", "runner"]),
     (
         "harness",
-        &["cli", "evidence", "exit", "nextest", "plan", "process", "profile", "rehearsal", "report", "runner"],
+        &[
+            "cli",
+            "evidence",
+            "exit",
+            "nextest",
+            "plan",
+            "process",
+            "profile",
+            "rehearsal",
+            "report",
+            "runner",
+        ],
     ),
     (
         "cli",

@@ -72,8 +72,8 @@ struct Begun {
 
 /// Starts the holder, shows what it says, and waits until the run has begun.
 fn begin(folder: &Path) -> Result<Begun, NextestError> {
-    let mut child =
-        spawn(folder).map_err(|error| NextestError(format!("expected to start the run's holder: {error}")))?;
+    let mut child = spawn(folder)
+        .map_err(|error| NextestError(format!("expected to start the run's holder: {error}")))?;
     let mut log = Log::of(folder);
     let end = Instant::now() + BEGIN;
     loop {
@@ -91,10 +91,14 @@ fn begin(folder: &Path) -> Result<Begun, NextestError> {
             }
             Ok(Some(status)) => {
                 log.show();
-                let why = log.error.unwrap_or_else(|| format!("it ended with {status}; see {}", log.path.display()));
+                let why = log
+                    .error
+                    .unwrap_or_else(|| format!("it ended with {status}; see {}", log.path.display()));
                 return Err(NextestError(format!("the run could not begin: {why}")));
             }
-            Err(error) => return Err(NextestError(format!("expected to see how the run's holder is: {error}"))),
+            Err(error) => {
+                return Err(NextestError(format!("expected to see how the run's holder is: {error}")));
+            }
         }
     }
 }
@@ -122,7 +126,9 @@ fn terminate(child: &Child) {
 
 fn variable(name: &str) -> Result<String, NextestError> {
     std::env::var(name).map_err(|_| {
-        NextestError(format!("expected to be started by cargo-nextest as a setup script, and {name} is not set"))
+        NextestError(format!(
+            "expected to be started by cargo-nextest as a setup script, and {name} is not set"
+        ))
     })
 }
 

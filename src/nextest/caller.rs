@@ -128,7 +128,8 @@ fn spec(time: Duration) -> Timespec {
 /// who starts it without cargo.
 fn is_nextest(words: &[String]) -> bool {
     let program = words.first().and_then(|word| Path::new(word).file_name()?.to_str());
-    program.is_some_and(|name| name.starts_with("cargo-nextest")) && words.get(1).is_some_and(|word| word == "nextest")
+    program.is_some_and(|name| name.starts_with("cargo-nextest"))
+        && words.get(1).is_some_and(|word| word == "nextest")
 }
 
 struct Stat {

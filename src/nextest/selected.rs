@@ -104,7 +104,8 @@ fn listing(words: &[String]) -> Option<Vec<String>> {
             list.extend(rest.cloned());
             break;
         }
-        let (flag, value) = word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
+        let (flag, value) =
+            word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
         // `-j4` too.
         let joined = word.starts_with("-j") && word != "-j";
         match () {

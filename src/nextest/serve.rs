@@ -28,11 +28,7 @@ const LOOK: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// The run could not begin.
-pub fn serve(
-    folder: &Path,
-    worker: Worker,
-    watcher: Arc<dyn Watcher + Sync>,
-) -> Result<(), NextestError> {
+pub fn serve(folder: &Path, worker: Worker, watcher: Arc<dyn Watcher + Sync>) -> Result<(), NextestError> {
     let request = Request::read(folder)?;
     let cancel = Cancel::new().map_err(NextestError::of)?;
     let _listener = signals::listen(&cancel).map_err(NextestError::of)?;
@@ -47,8 +43,7 @@ pub fn serve(
     };
     let plan = plan.map_err(NextestError)?;
     let options = settings::options("nextest").map_err(NextestError)?;
-    let rehearsal =
-        Rehearsal::open(&plan, &options, worker, &cancel, watcher).map_err(NextestError::of)?;
+    let rehearsal = Rehearsal::open(&plan, &options, worker, &cancel, watcher).map_err(NextestError::of)?;
     begun.store(true, Ordering::SeqCst);
     let environment = rehearsal.environment().cloned();
     let run = rehearsal.record().folder.clone();

@@ -28,7 +28,9 @@ impl Socket {
                 Err(error) => why = format!("{}: {error}", place.display()),
             }
         }
-        Err(NextestError(format!("expected to make a socket for tests in {why}; set TMPDIR to another folder")))
+        Err(NextestError(format!(
+            "expected to make a socket for tests in {why}; set TMPDIR to another folder"
+        )))
     }
 
     fn make_in(place: &Path) -> std::io::Result<Socket> {
