@@ -20,8 +20,8 @@ fn told(run: &Run) -> BTreeMap<String, String> {
     let suites = junit.test_suites.iter();
     let cases = suites.flat_map(|suite| suite.test_cases.iter().map(move |case| (suite, case)));
     let told = cases.map(|(suite, case)| {
-        let class = case.classname.as_ref().map(|name| name.to_string()).unwrap_or_default();
-        (format!("{} {class} {}", suite.name, case.name), format!("{:?}", case.status))
+        let class = case.classname.as_ref().map_or("", |name| name.as_str());
+        (format!("{} {class} {}", suite.name.as_str(), case.name.as_str()), format!("{:?}", case.status))
     });
     told.collect()
 }

@@ -214,23 +214,32 @@ fn a_killed_nextest_leaves_no_engine_and_evidence_that_is_not_green() {
 #[test]
 #[ignore = "needs cargo-nextest"]
 fn a_holder_that_is_killed_fails_the_tests_that_ask_it() {
-    let gates = [
-        ping("answers", ""),
-        command("slow", "", "sleep 100"),
-        command("later", "needs = [\"slow\"]", "true"),
-    ];
-    let bench = Bench::with(&gates.concat());
-    let going = bench.start("--no-fail-fast -E binary(gates)", "slow");
-    let holders = bench.desk.processes().into_iter().filter(|(_, words)| words.contains("nextest serve"));
-    let holders: Vec<_> = holders.map(|(pid, _)| pid).collect();
-    assert_eq!(holders.len(), 2, "a holder and its worker");
-    for pid in holders {
-        common::signal(pid, Signal::KILL);
+    // A holder and its worker: whichever of the two dies, the other ends what was started.
+    for which in [0, 1] {
+        let gates = [
+            ping("answers", ""),
+            command("slow", "", "sleep 100"),
+            command("later", "needs = [\"slow\"]", "true"),
+        ];
+        let bench = Bench::with(&gates.concat());
+        let going = bench.start("--no-fail-fast -E binary(gates)", "slow");
+        let holders = bench.desk.processes().into_iter().filter(|(_, words)| words.contains("nextest serve"));
+        let holders: Vec<_> = holders.map(|(pid, _)| pid).collect();
+        assert_eq!(holders.len(), 2);
+        common::signal(holders[which], Signal::KILL);
+        assert_eq!(going.end().code(), Some(TEST_FAILED));
+        bench.desk.expect_nothing_left();
+        let said = bench.desk.read("err");
+        for gate in ["slow", "later"] {
+            let passed = |line: &str| line.contains("PASS") && line.ends_with(&format!("::{gate}"));
+            assert!(!said.lines().any(passed), "{said}");
+        }
+        assert!(said.contains("2 failed") || said.contains("3 failed"), "{said}");
+        if which == 1 {
+            assert!(said.contains("nothing more is measured"), "{said}");
+        }
+        assert_ne!(verify(&bench, &bench.folder()).code, Some(0));
     }
-    assert_eq!(going.end().code(), Some(TEST_FAILED));
-    assert!(bench.desk.read("err").contains("nothing more is measured"), "{}", bench.desk.read("err"));
-    assert_ne!(verify(&bench, &bench.folder()).code, Some(0));
-    // Both died at once: nobody was left to end the engine, which this test's desk does.
 }
 
 #[test]
