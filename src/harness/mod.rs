@@ -29,9 +29,9 @@ use trials::{Ask, Came, trials};
 
 /// Runs the gates of a profile as trials; for the `main` of a test target.
 ///
-/// Variables change it as flags change `cutproof rehearse`: `CUTPROOF_PROFILE`, `CUTPROOF_PROVISION` (`embedded`
-/// or `attach`), `CUTPROOF_DRY_RUN`, `CUTPROOF_ALLOW_WRITES`, `CUTPROOF_EVIDENCE_DIR`, and `CUTPROOF_ENDPOINT_NAME`
-/// for the service NAME. With the arguments `nextest setup` it is the setup script of cargo-nextest.
+/// Variables change it as flags change `cutproof rehearse`: `CUTPROOF_PROFILE`, `CUTPROOF_PROVISION` (`auto`,
+/// `containers`, `embedded` or `attach`), `CUTPROOF_DRY_RUN`, `CUTPROOF_ALLOW_WRITES`, `CUTPROOF_EVIDENCE_DIR`, and
+/// `CUTPROOF_ENDPOINT_NAME` for the service NAME. With the arguments `nextest setup` it is the setup script of cargo-nextest.
 pub fn main(profile: &str) -> ExitCode {
     // The engines' helpers are started as this very executable.
     if let Some(code) = cli::helper() {

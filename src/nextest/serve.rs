@@ -65,6 +65,7 @@ pub fn serve(folder: &Path, worker: Worker, watcher: Arc<dyn Watcher + Sync>) ->
     holding.end(&cancel);
     if let Some(environment) = environment {
         environment.stop();
+        environment.notes().iter().for_each(|note| eprintln!("warning: {note}"));
     }
     served
 }

@@ -38,17 +38,17 @@ pub fn options(verb: &'static str) -> Result<Options, String> {
         provision,
         evidence_dir: said("CUTPROOF_EVIDENCE_DIR").unwrap_or_else(|| "evidence".to_owned()).into(),
         dry_run: dry_run(),
-        allow_writes: provision == Provision::Embedded || switched_on("CUTPROOF_ALLOW_WRITES"),
+        allow_writes: provision.is_ours() || switched_on("CUTPROOF_ALLOW_WRITES"),
         ..Options::default()
     })
 }
 
 fn provision() -> Result<Provision, String> {
-    match said("CUTPROOF_PROVISION") {
-        None => Ok(Provision::Embedded),
-        Some(word) => Provision::parse(&word)
-            .ok_or_else(|| format!("expected CUTPROOF_PROVISION to be embedded or attach, and saw `{word}`")),
-    }
+    let Some(word) = said("CUTPROOF_PROVISION") else { return Ok(Provision::Auto) };
+    Provision::parse(&word).ok_or_else(|| {
+        let words = Provision::ALL.map(Provision::as_str);
+        format!("expected CUTPROOF_PROVISION to be one of {}, and saw `{word}`", words.join(", "))
+    })
 }
 
 /// What a variable says; one that is empty says nothing.
