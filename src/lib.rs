@@ -14,6 +14,7 @@ pub mod harness;
 pub mod journal;
 pub mod model;
 pub mod monitor;
+pub mod nextest;
 pub mod plan;
 pub mod policy;
 pub mod probe;

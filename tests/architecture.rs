@@ -66,7 +66,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "settings",
         ],
     ),
-    ("harness", &["cli", "evidence", "exit", "plan", "process", "profile", "rehearsal", "report", "runner"]),
+    ("nextest", &["exit", "plan", "process", "profile", "rehearsal", "report", "runner"]),
+    (
+        "harness",
+        &[
+            "cli",
+            "evidence",
+            "exit",
+            "nextest",
+            "plan",
+            "process",
+            "profile",
+            "rehearsal",
+            "report",
+            "runner",
+        ],
+    ),
     (
         "cli",
         &[
@@ -78,6 +93,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "exit",
             "journal",
             "monitor",
+            "nextest",
             "plan",
             "policy",
             "probe",

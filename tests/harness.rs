@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::{Desk, Ended, Run, argument, ended, run_folder};
+use common::{Desk, Ended, Going, Run, argument, ended, expect_soon, run_folder};
 use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::Signal;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 const SUBJECT: &str = "HARNESS_TEST_PROFILE";
@@ -62,6 +63,11 @@ fn main() -> ExitCode {
         no_threads_are_refused,
         a_filter_that_selects_nothing_warns_and_is_an_error_under_ci,
         what_would_be_green_without_a_measurement_is_refused,
+        a_stdout_that_nobody_reads_is_no_success,
+        two_gates_with_one_name_are_refused,
+        a_killed_run_has_no_junit_and_does_not_verify,
+        a_test_of_nextest_without_a_setup_script_says_what_to_configure,
+        what_a_test_of_nextest_starts_is_no_test_of_nextest,
         a_dry_run_simulates_every_gate,
         a_profile_that_is_wrong_is_an_error,
     ];
@@ -217,6 +223,75 @@ fn what_would_be_green_without_a_measurement_is_refused() {
     assert!(target.test(&["--ignored"], &[]).with_code(0).stderr.starts_with("warning:"));
     target.test(&["--ignored"], &[("CI", "true")]).with_code(2);
     target.expect_no_run();
+}
+
+fn a_stdout_that_nobody_reads_is_no_success() {
+    let target = Target::new();
+    let this = argument(&std::env::current_exe().expect("this program has a path"));
+    let mut command = target.desk.program("bash");
+    command.args(["-c", "\"$0\" \"$@\" | true; exit ${PIPESTATUS[0]}", &this, "--exact", "infra::answers"]);
+    command.env(SUBJECT, &target.profile).env("CUTPROOF_EVIDENCE_DIR", &target.evidence);
+    let run = Run::of(ended(command), &target.evidence).with_code(2);
+    assert!(run.ended.error().contains("is stdout closed?"), "{}", run.ended.stderr);
+    run.expect_junit_agrees();
+    target.desk.expect_nothing_left();
+}
+
+fn two_gates_with_one_name_are_refused() {
+    let mut target = Target::new();
+    let twice = PROFILE.replace("id = \"fails\"", "id = \"answers\"").replace("needs = [\"fails\"]", "");
+    target.profile = target.desk.write("twice.toml", &twice);
+    for arguments in [&["--list"][..], &[], &["--exact", "infra::answers"]] {
+        assert!(target.test(arguments, &[]).with_code(2).error().contains("`answers`"));
+    }
+    target.expect_no_run();
+}
+
+fn a_killed_run_has_no_junit_and_does_not_verify() {
+    let mut target = Target::new();
+    let slow = PROFILE.replace("echo here is why; exit 3", "sleep 100");
+    target.profile = target.desk.write("slow.toml", &slow);
+    let this = argument(&std::env::current_exe().expect("this program has a path"));
+    let mut command = target.desk.program(&this);
+    command.env(SUBJECT, &target.profile).env("CUTPROOF_EVIDENCE_DIR", &target.evidence);
+    let going = Going::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    let begun = || {
+        let journal = run_folder(&target.evidence).map(|folder| folder.join("journal.jsonl"));
+        let text = journal.and_then(|journal| std::fs::read_to_string(journal).ok());
+        text.is_some_and(|text| text.contains("\"gate_started\",\"gate\":\"fails\""))
+    };
+    expect_soon("the slow gate begins", begun);
+    going.signal(Signal::KILL);
+    going.end();
+    target.desk.expect_nothing_left();
+    let folder = run_folder(&target.evidence).expect("a run");
+    assert!(!folder.join("junit.xml").exists());
+    assert_ne!(target.desk.run(&["verify", &argument(&folder)]).code, Some(0));
+}
+
+/// How nextest starts a test.
+const AS_NEXTEST: [(&str, &str); 2] = [("NEXTEST", "1"), ("NEXTEST_EXECUTION_MODE", "process-per-test")];
+
+fn a_test_of_nextest_without_a_setup_script_says_what_to_configure() {
+    let target = Target::new();
+    let ended = target.test(&["infra::answers", "--nocapture", "--exact"], &AS_NEXTEST).with_code(2);
+    assert!(ended.error().contains(".config/nextest.toml"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("[scripts.setup.cutproof]"), "{}", ended.stderr);
+    // One that is no gate of the profile is no success either.
+    let named = [AS_NEXTEST[0], AS_NEXTEST[1], ("CUTPROOF_NEXTEST", "/nowhere/run")];
+    let gone = target.test(&["infra::gone", "--nocapture", "--exact"], &named).with_code(2);
+    assert!(gone.error().contains("nothing was measured"), "{}", gone.stderr);
+    // And a holder that is gone fails the test.
+    let alone = target.test(&["infra::answers", "--nocapture", "--exact"], &named).with_code(1);
+    assert!(alone.stdout.contains("cannot reach the process that holds the run"), "{}", alone.stdout);
+    target.expect_no_run();
+}
+
+fn what_a_test_of_nextest_starts_is_no_test_of_nextest() {
+    let target = Target::new();
+    let named = [AS_NEXTEST[0], AS_NEXTEST[1], ("NEXTEST_TEST_NAME", "another::test")];
+    let run = target.run(&["infra::answers", "--nocapture", "--exact"], &named).with_code(0);
+    expect_results(&run.ended, &[("infra::answers", "ok")]);
 }
 
 fn a_dry_run_simulates_every_gate() {

@@ -12,6 +12,7 @@ mod gates;
 mod init;
 mod keygen;
 mod merge;
+pub(crate) mod nextest;
 mod partition;
 mod plan;
 mod readiness;
@@ -101,6 +102,9 @@ enum Verb {
     /// Install, start and end engines that stay up, as containers or as local processes.
     #[command(subcommand)]
     Engines(engines::Verb),
+    /// Gates under cargo-nextest: one run for all its processes.
+    #[command(subcommand)]
+    Nextest(nextest::Verb),
     /// Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is given.
     #[command(subcommand)]
     Init(init::Verb),
@@ -151,6 +155,7 @@ pub fn main() -> ExitCode {
         Verb::Gates(gates::Verb::Run(arguments)) => held(|worker| gates::run(arguments, worker)),
         Verb::Gates(gates::Verb::List(arguments)) => report(gates::list(arguments)).into(),
         Verb::Engines(verb) => engines::main(verb),
+        Verb::Nextest(verb) => nextest::main(verb),
         Verb::Init(verb) => held(|worker| init::run(verb, worker)),
         Verb::Bootstrap(arguments) => held(|worker| bootstrap::run(arguments, worker)),
         Verb::Merge(arguments) => report(merge::run(arguments)).into(),
@@ -192,7 +197,7 @@ fn report(result: Result) -> u8 {
 }
 
 /// Tells people something beside a result; a stderr that is closed changes nothing.
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     std::io::stderr().lock().write_all(text.as_bytes()).ok();
 }
 

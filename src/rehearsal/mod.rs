@@ -217,11 +217,23 @@ impl Rehearsal {
     /// # Errors
     /// Where the journal or a file could not be written: the run has no evidence then, and is not green.
     pub fn finish(self) -> Result<Finished, RehearsalError> {
+        self.close(true)
+    }
+
+    /// As [`Rehearsal::finish`], but the services stay up: whoever keeps [`Rehearsal::environment`] ends them.
+    ///
+    /// # Errors
+    /// As [`Rehearsal::finish`].
+    pub fn finish_and_leave_up(self) -> Result<Finished, RehearsalError> {
+        self.close(false)
+    }
+
+    fn close(self, ends_services: bool) -> Result<Finished, RehearsalError> {
         let interrupted = self.cancel.why().map(str::to_owned);
         if let Some(by) = &interrupted {
             self.record.event(Event::Interrupted { by: by.clone() });
         }
-        if let Some(environment) = &self.environment {
+        if let Some(environment) = self.environment.as_ref().filter(|_| ends_services) {
             environment.stop();
             environment.notes().into_iter().for_each(|text| self.record.event(Event::Warning { text }));
         }

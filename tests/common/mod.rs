@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each test target uses its own part")]
 
+pub mod consumer;
 pub mod sealed;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -66,7 +67,8 @@ impl Desk {
         let mut command = Command::new(program);
         command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CUTPROOF_") || name == "CI" {
+            let told = name.to_string_lossy();
+            if told.starts_with("CUTPROOF_") || told.starts_with("NEXTEST") || name == "CI" {
                 command.env_remove(name);
             }
         }

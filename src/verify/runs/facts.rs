@@ -6,7 +6,7 @@ use crate::verify::bundle::{Bundle, Journal};
 use std::path::Path;
 
 /// The verbs that run the gates of a profile's plan. What the other verbs make stands beside such a run.
-const WHOLE: [&str; 3] = ["rehearse", "gates-run", "cargo-test"];
+const WHOLE: [&str; 4] = ["rehearse", "gates-run", "cargo-test", "nextest"];
 
 /// A run as its bundle tells it.
 #[derive(Debug)]
