@@ -5,9 +5,12 @@ use crate::ends::{PASSWORD, WRONG, With, answers, end, expect_known, expect_refu
 use crate::servers::{Server, engines, nginx, port};
 use cutproof::model::service::Tls;
 use cutproof::model::{Endpoint, ServiceKind};
+use cutproof::service::identify::identify;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// ClickHouse's engine with its front.
@@ -70,6 +73,24 @@ fn clickhouse_behind_tls_is_asked_through_it_and_everything_wrong_is_told_apart(
     let unsecured = end(ServiceKind::Clickhouse, format!("http://localhost:{mutual}"));
     expect_refused(&unsecured, &["it speaks TLS; write its address with https://"]);
     expect_refused(&clickhouse(none, made.trusting("ca")), &["speaks no TLS at this port"]);
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn a_server_that_never_answers_in_tls_is_an_error_at_the_deadline() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("its address");
+    for kind in ServiceKind::ALL {
+        let raw = matches!(kind, ServiceKind::Redis | ServiceKind::Kafka | ServiceKind::Postgres);
+        let address = if raw { address.to_string() } else { format!("https://{address}") };
+        let endpoint = end(kind, address).tls(certificates().trusting("ca"));
+        let began = Instant::now();
+        let said =
+            identify(&endpoint, &BTreeSet::new(), Duration::from_secs(1)).expect_err("nothing answers");
+        println!("{kind} after {:?}: {said}", began.elapsed());
+        assert!(said.to_string().contains("no answer"), "{kind}: {said}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{kind}: {:?}", began.elapsed());
+    }
 }
 
 #[test]

@@ -24,9 +24,6 @@ use std::time::{Duration, Instant};
 /// How long a cluster has to answer for the first time, where the settings don't say.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request for the cluster waits before librdkafka is asked what it has to complain of.
-const SLICE: Duration = Duration::from_millis(500);
-
 /// librdkafka takes milliseconds as i32, and admin requests of at most an hour.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -94,15 +91,16 @@ pub fn cluster(endpoint: &Endpoint, timeout: Duration) -> Result<Cluster, Refuse
     let config = config(endpoint, timeout).map_err(Refused::for_good)?;
     let consumer: BaseConsumer<Complaints> =
         config.create_with_context(complaints.clone()).map_err(|error| no_client(endpoint, &error))?;
+    // Short at first: who is refused is told so by an event, and the request itself would wait for its end.
+    let mut slice = Duration::from_millis(100);
     loop {
-        // Short at first: who is refused is told so by an event, and the request itself would wait for its end.
         let left = until.saturating_duration_since(Instant::now());
-        match consumer.fetch_metadata(None, left.min(SLICE).max(Duration::from_millis(1))) {
+        match consumer.fetch_metadata(None, left.min(slice).max(Duration::from_millis(1))) {
             Ok(metadata) => return Ok(Cluster { consumer, metadata }),
-            Err(error) if left <= SLICE || all_down(&consumer, &complaints) => {
+            Err(error) if left <= slice || all_down(&consumer, &complaints) => {
                 return Err(unreachable(endpoint, &error, &complaints.last_or_cut(), timeout));
             }
-            Err(_) => {}
+            Err(_) => slice = slice.saturating_mul(2),
         }
     }
 }
@@ -207,7 +205,7 @@ impl Link {
         let most = self.left().min(connect);
         let until = Instant::now() + most;
         // Long enough for a name with several addresses to be tried at each.
-        let mut slice = SLICE;
+        let mut slice = Duration::from_millis(500);
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let error = match self.consumer.fetch_metadata(None, slice.min(left)) {
