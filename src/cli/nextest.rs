@@ -15,7 +15,7 @@ use std::time::Duration;
 pub enum Verb {
     /// Begin the run that tests ask for their gates; for a setup script in .config/nextest.toml
     Setup(ProfileFlags),
-    /// Wait until the evidence of a run of nextest is whole, and print the run's folder
+    /// Wait until the evidence of a run of nextest is whole, and print the run's folder; one for each profile
     Wait(WaitArguments),
     /// Hold a run until nextest is gone
     #[command(hide = true)]
@@ -49,8 +49,9 @@ pub fn main(verb: Verb) -> ExitCode {
 }
 
 fn wait(arguments: &WaitArguments) -> super::Result {
-    let folder = nextest::wait(arguments.run_id.as_deref(), arguments.limit).map_err(Refusal::of)?;
-    print(&format!("{}\n", folder.display()))?;
+    let folders = nextest::wait(arguments.run_id.as_deref(), arguments.limit).map_err(Refusal::of)?;
+    let lines: Vec<_> = folders.iter().map(|folder| format!("{}\n", folder.display())).collect();
+    print(&lines.concat())?;
     Ok(exit::OK)
 }
 

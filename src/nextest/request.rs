@@ -95,6 +95,18 @@ pub fn make(run: &str) -> Result<PathBuf, NextestError> {
     Err(NextestError(format!("expected one setup script a profile, and saw 100 in the run {run}")))
 }
 
+/// Runs that are held, or were, the latest last.
+pub fn held() -> Vec<Held> {
+    let entries = std::fs::read_dir(all()).into_iter().flatten().flatten();
+    let begun = |folder: PathBuf| {
+        let when = std::fs::metadata(folder.join(HELD)).and_then(|about| about.modified()).ok()?;
+        Some((when, Held::read(&folder).ok()?))
+    };
+    let mut held: Vec<_> = entries.filter_map(|entry| begun(entry.path())).collect();
+    held.sort_by_key(|(when, _)| *when);
+    held.into_iter().map(|(_, held)| held).collect()
+}
+
 /// Removes the folders of runs that have ended, but for the last ones. What can't be removed now is tried again.
 fn clear_away() {
     let entries = std::fs::read_dir(all()).into_iter().flatten().flatten();

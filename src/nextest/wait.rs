@@ -5,24 +5,31 @@ use super::request::{self, Held};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How often is looked whether the run begins to be held; its end is waited for as an event.
+/// Longer than this nobody waits.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// Waits until a run of nextest has ended and its holder is gone, and gives the run's folder: that of the run of this id,
-/// else of the latest one.
+/// Waits until a run of nextest has ended and its holders are gone, and gives their runs' folders, one for each profile:
+/// those of the run of this id, else of the latest one.
 ///
 /// # Errors
 /// There was none, or it does not end in time.
-pub fn wait(run: Option<&str>, limit: Duration) -> Result<PathBuf, NextestError> {
-    let held = match run {
-        Some(run) => Held::read(&request::folder(run)?).map_err(|_| {
-            NextestError(format!(
-                "expected a run of nextest with the id {run} on this machine, by this user, and there is none that has begun"
-            ))
-        })?,
-        None => latest()?,
+pub fn wait(run: Option<&str>, limit: Duration) -> Result<Vec<PathBuf>, NextestError> {
+    let all = request::held();
+    let run = match run {
+        Some(run) => run.to_owned(),
+        None => all.last().map(|held| held.run.clone()).ok_or_else(none)?,
     };
+    let held: Vec<_> = all.into_iter().filter(|held| held.run == run).collect();
+    if held.is_empty() {
+        return Err(NextestError(format!(
+            "expected a run of nextest with the id {run}, begun on this machine by this user, and there is none"
+        )));
+    }
     let end = Instant::now() + limit.min(LONGEST);
+    held.iter().map(|held| ended(held, end, limit).map(|()| held.folder.clone())).collect()
+}
+
+fn ended(held: &Held, end: Instant, limit: Duration) -> Result<(), NextestError> {
     if !held.caller.wait(end) {
         return Err(NextestError(format!(
             "nextest still runs (process {}): expected to be called when it has ended",
@@ -37,19 +44,12 @@ pub fn wait(run: Option<&str>, limit: Duration) -> Result<PathBuf, NextestError>
             limit.as_secs()
         )));
     }
-    Ok(held.folder)
+    Ok(())
 }
 
-fn latest() -> Result<Held, NextestError> {
-    let entries = std::fs::read_dir(request::all()).into_iter().flatten().flatten();
-    let began = |entry: &std::fs::DirEntry| Some((entry.metadata().ok()?.created().ok()?, entry.path()));
-    let mut folders: Vec<_> = entries.filter_map(|entry| began(&entry)).collect();
-    folders.sort();
-    let held = folders.iter().rev().find_map(|(_, folder)| Held::read(folder).ok());
-    held.ok_or_else(|| {
-        NextestError(format!(
-            "expected a run of nextest under {}, and there is none: the setup script of .config/nextest.toml begins one",
-            request::all().display()
-        ))
-    })
+fn none() -> NextestError {
+    NextestError(format!(
+        "expected a run of nextest under {}, and there is none: the setup script of .config/nextest.toml begins one",
+        request::all().display()
+    ))
 }
