@@ -93,7 +93,14 @@ fn rehearsals() -> Result<()> {
         let evidence = folder.path().join(round.to_string());
         let begun = Instant::now();
         let mut child = Command::new(CUTPROOF)
-            .args(["rehearse", "--profile", "gates/single-host.toml", "--evidence-dir"])
+            .args([
+                "rehearse",
+                "--provision",
+                "embedded",
+                "--profile",
+                "gates/single-host.toml",
+                "--evidence-dir",
+            ])
             .arg(&evidence)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -71,7 +71,7 @@ fn help_names_every_verb() {
       merge      Make one bundle of the bundles of a plan's shards; reads and writes files and nothing
                  else
       gates      List the gates of a profile, or run them on an environment that is already up
-      engines    Install, start and end the engines of the embedded provisioner
+      engines    Install, start and end engines that stay up, as containers or as local processes
       init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is
                  given
       bootstrap  Bring an environment up and set it up: services, schemas, topics, connectors, health
@@ -103,8 +103,10 @@ fn help_of_a_rehearsal_names_its_flags() {
           --dry-run                  Check the plan and touch nothing [env: CUTPROOF_DRY_RUN=]
           --export [<DIR>]           Also copy the evidence to the runbook's paths (default folder:
                                      docs/results)
-          --provision <PROVISION>    Who gives the services [env: CUTPROOF_PROVISION=] [default:
-                                     embedded] [possible values: embedded, attach]
+          --provision <PROVISION>    Who gives the services [env: CUTPROOF_PROVISION=embedded] [default:
+                                     auto] [possible values: auto, containers, embedded, attach]
+          --reuse                    Take up the containers that an earlier run left, and leave them for
+                                     the next (with containers)
           --allow-writes             Let gates that write do so in an environment that is attached to
           --keep                     Leave the services up, and print where they are
           --fault <NAME>             Make a fault in the cutover, and see that it ends as it deserves;
@@ -187,12 +189,12 @@ fn help_of_merge_names_its_flags() {
 fn help_of_engines_names_its_verbs() {
     let help = Desk::new().run(&["engines", "-h"]).with_code(0);
     insta::assert_snapshot!(help.stdout, @r"
-    Install, start and end the engines of the embedded provisioner
+    Install, start and end engines that stay up, as containers or as local processes
 
     Usage: cutproof engines <COMMAND>
 
     Commands:
-      install  Fetch and prepare the engines; once, and again only where something is lacking
+      install  Fetch and prepare the embedded engines; once, and again only where something is lacking
       up       Start the engines of a profile and leave them up; prints their endpoints as variables
       status   Show which engines are up, and how they are
       down     End engines that were left up

@@ -48,6 +48,10 @@ fn main() -> ExitCode {
         a_hangup_that_the_worker_outlives_ends_nothing,
         a_hangup_ends_a_worker_that_does_not_outlive_it,
         the_hook_runs_when_the_holder_is_lost,
+        what_is_owed_is_done_when_the_worker_is_killed,
+        what_is_owed_is_done_when_the_holder_is_killed,
+        what_is_owed_is_done_after_an_orderly_end,
+        what_is_settled_is_not_done_again,
         a_released_daemon_lives_on_after_the_end,
         a_released_daemon_lives_on_when_the_worker_is_killed,
         a_released_daemon_lives_on_when_the_holder_is_killed,
@@ -136,6 +140,18 @@ fn work(role: &str, worker: &Worker) -> std::io::Result<u8> {
             worker.on_lost_holder(move || fs::write(path, "done").unwrap());
             Command::shell(&line, LONG).run(worker, &cancel);
             Ok(0)
+        }
+        "owe" | "settle" => {
+            let file = folder.join("owed").into_os_string();
+            let [shell, option, script, text] =
+                ["sh", "-c", "echo \"$1\" >> \"$0\"", "paid, with \n"].map(Into::into);
+            let owed = [shell, option, script, file, text];
+            worker.owe(&owed)?;
+            Command::shell(&line, LONG).run(worker, &cancel);
+            if role == "settle" {
+                worker.settle(&owed)?;
+            }
+            Ok(5)
         }
         "panic" => {
             let _server = Command::shell(&line, LONG).start(worker, &folder.join("log")).unwrap();
@@ -560,6 +576,48 @@ fn the_hook_runs_when_the_holder_is_lost() -> Checked {
     gone(&tree)?;
     gone(&[worker])?;
     same(fs::read_to_string(stage.path("hook"))?.as_str(), "done")
+}
+
+/// What the owed command writes, once.
+const PAID: &str = "paid, with \n\n";
+
+fn what_is_owed_is_done_when_the_worker_is_killed() -> Checked {
+    let stage = Stage::new();
+    let held = stage.hold("owe", &[("LINE", TREE)]);
+    let (tree, worker) = tree_and_worker(&stage);
+    kill(worker.pid, Signal::KILL);
+    same(held.end().0.code(), Some(137))?;
+    same(fs::read_to_string(stage.path("owed"))?.as_str(), PAID)?;
+    gone(&tree)
+}
+
+fn what_is_owed_is_done_when_the_holder_is_killed() -> Checked {
+    let stage = Stage::new();
+    let held = stage.hold("owe", &[("LINE", TREE)]);
+    let (tree, worker) = tree_and_worker(&stage);
+    held.signal(Signal::KILL);
+    gone(&tree)?;
+    gone(&[worker])?;
+    await_file(&stage.path("owed"));
+    let begun = Instant::now();
+    while fs::read_to_string(stage.path("owed"))? != PAID {
+        holds(if begun.elapsed() < DEADLINE { "in time" } else { "late" }, "in time")?;
+    }
+    Ok(())
+}
+
+fn what_is_owed_is_done_after_an_orderly_end() -> Checked {
+    let stage = Stage::new();
+    let held = stage.hold("owe", &[("LINE", "true")]);
+    same(held.end().0.code(), Some(5))?;
+    same(fs::read_to_string(stage.path("owed"))?.as_str(), PAID)
+}
+
+fn what_is_settled_is_not_done_again() -> Checked {
+    let stage = Stage::new();
+    let held = stage.hold("settle", &[("LINE", "true")]);
+    same(held.end().0.code(), Some(5))?;
+    same(stage.path("owed").exists(), false)
 }
 
 // ---------------------------------------------------------------- released daemons

@@ -166,6 +166,9 @@ impl Sink for Display {
                         Duration::try_from_secs_f64(switch.rollback.limit_ms / 1e3).unwrap_or_default();
                 }
                 self.line(&format!("run {}", started.run));
+                if let Some(why) = &started.provisioner_why {
+                    self.line(&format!("  {}: {}", started.provisioner, visible(why)));
+                }
             }
             Event::Provenance(_) => {}
             Event::ServiceReady(ready) => {

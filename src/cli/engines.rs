@@ -1,12 +1,13 @@
-//! `cutproof engines`: the embedded engines for a person at a desk.
+//! `cutproof engines`: the engines for a person at a desk, as containers or as local processes.
 
-use super::flags::ProfileFlags;
-use super::{Display, Refusal, print, report};
+use super::flags::{ProfileFlags, ProvisionFlag};
+use super::{Display, Refusal, print, report, tell};
 use crate::exit;
 use crate::model::service::variables;
 use crate::process::{Cancel, Command, Daemons, Exit, Worker, signals};
 use crate::profile::{self, Profile};
 use crate::rehearsal::detached::{self, Detached};
+use crate::rehearsal::provision::{PULLED, Provision, choose};
 use crate::service::embedded;
 use crate::service::identify::identify;
 use std::collections::BTreeSet;
@@ -19,13 +20,10 @@ use std::time::Duration;
 /// How long an engine has to say how it is.
 const ASK: Duration = Duration::from_secs(2);
 
-/// How long engines have to come up.
-const UP: Duration = Duration::from_secs(150);
-
 /// The verbs below `engines`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
-    /// Fetch and prepare the engines; once, and again only where something is lacking
+    /// Fetch and prepare the embedded engines; once, and again only where something is lacking
     Install,
     /// Start the engines of a profile and leave them up; prints their endpoints as variables
     Up(UpArguments),
@@ -49,6 +47,9 @@ pub struct UpArguments {
     /// A name for these engines
     #[arg(long, default_value = "desk")]
     name: String,
+    /// As what they are started; `attach` starts nothing
+    #[arg(long, value_enum, default_value_t = ProvisionFlag::Auto, env = "CUTPROOF_PROVISION")]
+    provision: ProvisionFlag,
 }
 
 /// The flags of `engines down`.
@@ -87,22 +88,42 @@ fn install(worker: Worker) -> super::Result {
 
 fn up(arguments: &UpArguments, worker: Worker) -> super::Result {
     let path = profile::find(&arguments.profile.profile);
-    Profile::load(&path).map_err(Refusal::of)?;
+    let profile = Profile::load(&path).map_err(Refusal::of)?;
+    let wanted = Provision::from(arguments.provision);
+    if !wanted.is_ours() {
+        return Err(Refusal(
+            "expected --provision auto, containers or embedded: attach starts nothing".to_owned(),
+        ));
+    }
     let cancel = Cancel::new().map_err(Refusal::of)?;
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
-    let cache = embedded::user_cache().map_err(Refusal::of)?;
-    embedded::install(&cache, worker, &Display::new()).map_err(Refusal::of)?;
-    let engines = leave_up(&arguments.name, &path, worker, &cancel)?;
+    let choice = choose(wanted, &profile.services).map_err(Refusal)?;
+    if let Some(why) = &choice.why {
+        tell(&format!("{}: {why}\n", choice.provision.as_str()));
+    }
+    let engines = leave_up(&arguments.name, &path, choice.provision, worker, &cancel)?;
     print(&environment(&engines))?;
     Ok(exit::OK)
 }
 
-/// Starts engines that outlive this run, which must be installed.
-pub fn leave_up(name: &str, profile: &Path, worker: Worker, cancel: &Cancel) -> super::Result<Detached> {
+/// Starts engines that outlive this run, as containers or, installed first where they are not, as local processes.
+pub fn leave_up(
+    name: &str,
+    profile: &Path,
+    provision: Provision,
+    worker: Worker,
+    cancel: &Cancel,
+) -> super::Result<Detached> {
+    if provision == Provision::Embedded {
+        let cache = embedded::user_cache().map_err(Refusal::of)?;
+        embedded::install(&cache, worker, &Display::new()).map_err(Refusal::of)?;
+    }
     let exe = std::env::current_exe().map_err(Refusal::of)?;
-    let words = ["engines", "launch", "--name", name, "--profile"].map(OsString::from);
-    let argv = std::iter::once(exe.into_os_string()).chain(words).chain([profile.into()]);
-    let outcome = Command { daemons: Daemons::Release, ..Command::argv(argv, UP) }.run(&worker, cancel);
+    let words = ["engines", "launch", "--name", name, "--provision", provision.as_str(), "--profile"];
+    let argv = std::iter::once(exe.into_os_string()).chain(words.map(OsString::from)).chain([profile.into()]);
+    // What is launched has a limit of its own, which says more.
+    let limit = PULLED + Duration::from_secs(30);
+    let outcome = Command { daemons: Daemons::Release, ..Command::argv(argv, limit) }.run(&worker, cancel);
     if !matches!(outcome.exit, Exit::Exited(0)) {
         let said = String::from_utf8_lossy(&outcome.stderr.head).trim().to_owned();
         let said = said.strip_prefix("error: ").map_or(said.clone(), str::to_owned);
@@ -119,7 +140,8 @@ pub fn leave_up(name: &str, profile: &Path, worker: Worker, cancel: &Cancel) -> 
 fn launch(arguments: &UpArguments) -> super::Result {
     let cancel = Cancel::new().map_err(Refusal::of)?;
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
-    detached::up(&arguments.name, &arguments.profile.profile, &cancel).map_err(Refusal)?;
+    let provision = Provision::from(arguments.provision);
+    detached::up(&arguments.name, &arguments.profile.profile, provision, &cancel).map_err(Refusal)?;
     Ok(exit::OK)
 }
 
@@ -142,7 +164,8 @@ fn status() -> super::Result {
     let mut code = exit::OK;
     for engines in &all {
         let state = if engines.is_up() { "up" } else { "GONE" };
-        let mut text = format!("{}: {state}, held by process {}\n", engines.name, engines.pid);
+        let (name, by) = (&engines.name, engines.provisioner.as_str());
+        let mut text = format!("{name}: {state} ({by}), held by process {}\n", engines.pid);
         for service in &engines.services {
             let found = identify(&service.endpoint(), &BTreeSet::new(), ASK);
             let says = match &found {
@@ -152,8 +175,11 @@ fn status() -> super::Result {
             if found.is_err() {
                 code = exit::NOT_PASSED;
             }
-            writeln!(text, "  {:<12} {:<28} pid {:<8} {says}", service.name, service.address, service.pid)
-                .ok();
+            let runs = match &service.image {
+                Some(image) => image.name.clone(),
+                None => format!("pid {:<8}", service.pid),
+            };
+            writeln!(text, "  {:<12} {:<28} {runs} {says}", service.name, service.address).ok();
         }
         print(&text)?;
     }
@@ -181,8 +207,8 @@ fn serve(arguments: &UpArguments, worker: Worker) -> super::Result {
     let cancel = Cancel::new().map_err(Refusal::of)?;
     let _listener = signals::listen(&cancel).map_err(Refusal::of)?;
     let profile = Profile::load(&profile::find(&arguments.profile.profile)).map_err(Refusal::of)?;
-    let cache = embedded::user_cache().map_err(Refusal::of)?;
-    let installed = embedded::install(&cache, worker, &embedded::Quiet).map_err(Refusal::of)?;
-    detached::serve(&arguments.name, &profile.services, &installed, worker, &cancel).map_err(Refusal)?;
+    let choice = choose(arguments.provision.into(), &profile.services).map_err(Refusal)?;
+    detached::serve(&arguments.name, choice.provision, &profile.services, worker, &cancel)
+        .map_err(Refusal)?;
     Ok(exit::OK)
 }

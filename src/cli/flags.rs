@@ -44,6 +44,10 @@ pub struct SelectionFlags {
 /// Who gives the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProvisionFlag {
+    /// Containers where they can be had, else the engines as local processes
+    Auto,
+    /// Containers of a Docker or Podman that answers on this machine
+    Containers,
     /// The real engines as local processes
     Embedded,
     /// An environment that already runs
@@ -53,6 +57,8 @@ pub enum ProvisionFlag {
 impl From<ProvisionFlag> for Provision {
     fn from(flag: ProvisionFlag) -> Provision {
         match flag {
+            ProvisionFlag::Auto => Provision::Auto,
+            ProvisionFlag::Containers => Provision::Containers,
             ProvisionFlag::Embedded => Provision::Embedded,
             ProvisionFlag::Attach => Provision::Attach,
         }

@@ -55,6 +55,7 @@ pub fn run(arguments: RunArguments, worker: Worker) -> super::Result {
         plan,
         flags: arguments.run,
         provision: Provision::Attach,
+        reuse: false,
         allow_writes: arguments.allow_writes,
         keep: false,
         cutover: None,

@@ -24,12 +24,14 @@ mod schema;
 mod sign;
 mod signoff;
 mod status;
+mod sweep;
 mod verify;
 mod watch;
 mod watching;
 
 use crate::exit;
 use crate::process::Worker;
+use crate::rehearsal::provision;
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -95,7 +97,7 @@ enum Verb {
     /// List the gates of a profile, or run them on an environment that is already up.
     #[command(subcommand)]
     Gates(gates::Verb),
-    /// Install, start and end the engines of the embedded provisioner.
+    /// Install, start and end engines that stay up, as containers or as local processes.
     #[command(subcommand)]
     Engines(engines::Verb),
     /// Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is given.
@@ -105,6 +107,9 @@ enum Verb {
     Bootstrap(bootstrap::Arguments),
     /// Print the JSON Schema of profiles, for editors.
     Schema,
+    /// Remove the containers of runs whose processes are gone.
+    #[command(hide = true, name = provision::SWEEP)]
+    ContainersSweep(sweep::Arguments),
     /// The HTTP front of the embedded ClickHouse.
     #[command(hide = true)]
     ClickhouseFront(ClickhouseFront),
@@ -163,6 +168,7 @@ pub fn main() -> ExitCode {
         Verb::Status(arguments) => report(status::run(arguments)).into(),
         Verb::Plan(arguments) => report(plan::run(&arguments)).into(),
         Verb::Schema => report(schema::run()).into(),
+        Verb::ContainersSweep(arguments) => report(sweep::run(&arguments)).into(),
         Verb::ClickhouseFront(arguments) => report(clickhouse_front(arguments)).into(),
         Verb::Core(verb) => report(core::run(verb)).into(),
     }
@@ -203,7 +209,7 @@ pub fn helper() -> Option<ExitCode> {
     let (first, second) = (words.next()?, words.next());
     // One word may be the filter of a test target.
     let core = first == "core" && second.is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    (first == "clickhouse-front" || core).then(main)
+    (first == "clickhouse-front" || first == provision::SWEEP || core).then(main)
 }
 
 fn clickhouse_front(arguments: ClickhouseFront) -> Result {

@@ -19,8 +19,11 @@ pub struct Arguments {
     #[command(flatten)]
     run: RunFlags,
     /// Who gives the services
-    #[arg(long, value_enum, default_value_t = ProvisionFlag::Embedded, env = "CUTPROOF_PROVISION")]
+    #[arg(long, value_enum, default_value_t = ProvisionFlag::Auto, env = "CUTPROOF_PROVISION")]
     provision: ProvisionFlag,
+    /// Take up the containers that an earlier run left, and leave them for the next (with containers)
+    #[arg(long)]
+    reuse: bool,
     /// Let gates that write do so in an environment that is attached to
     #[arg(long)]
     allow_writes: bool,
@@ -55,10 +58,20 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         ));
     }
     let (profile, plan) = flags::plan(&arguments.profile, &arguments.selection)?;
-    let provision = arguments.provision.into();
+    let provision: Provision = arguments.provision.into();
+    if arguments.reuse && matches!(provision, Provision::Embedded | Provision::Attach) {
+        return Err(Refusal(format!(
+            "--reuse is for containers: expected --provision containers or auto, and saw {}",
+            provision.as_str()
+        )));
+    }
+    if arguments.reuse && arguments.keep {
+        return Err(Refusal(
+            "expected either --reuse or --keep: containers that are kept are not taken up again".to_owned(),
+        ));
+    }
     // A selection, a plan that is only looked at, and an environment that is not ours are no place for a switch.
-    let place =
-        !plan.partial() && !arguments.run.dry_run && provision == Provision::Embedded && !arguments.keep;
+    let place = !plan.partial() && !arguments.run.dry_run && provision.is_ours() && !arguments.keep;
     if !place && (fault.is_some() || arguments.watch.is_some()) {
         return Err(Refusal(
             "expected a whole rehearsal on engines of its own with --fault and --watch: without --only, --skip, --tag, \
@@ -79,6 +92,7 @@ pub fn run(arguments: Arguments, worker: Worker) -> super::Result {
         plan,
         flags: arguments.run,
         provision,
+        reuse: arguments.reuse,
         allow_writes: arguments.allow_writes,
         keep: arguments.keep,
         worker,

@@ -12,10 +12,9 @@ use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
 use crate::profile::Profile;
 use crate::rehearsal::detached::Detached;
-use crate::rehearsal::provision::Provision;
+use crate::rehearsal::provision::{Provision, choose};
 use crate::rehearsal::{Finished, Options, Rehearsal};
 use crate::report;
-use crate::service::embedded;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +27,8 @@ pub struct Request {
     pub plan: Plan,
     pub flags: RunFlags,
     pub provision: Provision,
+    /// Containers that an earlier run left are taken up, and left again.
+    pub reuse: bool,
     pub allow_writes: bool,
     pub keep: bool,
     /// The cutover that is rehearsed when the gates have run.
@@ -48,18 +49,19 @@ pub fn run(request: Request) -> super::Result {
     let mut options = Options {
         verb: request.verb,
         provision: request.provision,
+        reuse: request.reuse,
         endpoints: request.flags.endpoints.clone(),
         evidence_dir: request.flags.evidence_dir.clone(),
         parent: super::flags::parent(),
         exports: request.flags.export.iter().cloned().collect(),
         dry_run: request.flags.dry_run,
-        allow_writes: request.allow_writes || request.provision == Provision::Embedded,
+        allow_writes: request.allow_writes || request.provision.is_ours(),
         bootstrap: bootstrap(&request),
         rehearses: request.cutover.is_some(),
         fault: request.cutover.as_ref().and_then(|cutover| cutover.fault).map(|fault| fault.name.to_owned()),
         ..Options::default()
     };
-    let kept = match request.keep && request.provision == Provision::Embedded && !options.dry_run {
+    let kept = match request.keep && request.provision.is_ours() && !options.dry_run {
         true => Some(keep(&request, &mut options, &cancel)?),
         false => None,
     };
@@ -183,12 +185,12 @@ pub fn exported(finished: &Finished, document: &Document, to: &Path) -> super::R
 fn keep(request: &Request, options: &mut Options, cancel: &Cancel) -> super::Result<Detached> {
     let file = request.profile.file.as_ref();
     let file = file.ok_or_else(|| Refusal("--keep needs a profile in a file".to_owned()))?;
-    let cache = embedded::user_cache().map_err(Refusal::of)?;
-    embedded::install(&cache, request.worker, &Display::new()).map_err(Refusal::of)?;
+    let choice = choose(request.provision, &request.profile.services).map_err(Refusal)?;
     let name = format!("kept-{}", Stamp::now().compact().to_lowercase());
-    let engines = leave_up(&name, Path::new(&file.path), request.worker, cancel)?;
+    let engines = leave_up(&name, Path::new(&file.path), choice.provision, request.worker, cancel)?;
     options.provision = Provision::Attach;
-    options.started_by = Some(Provision::Embedded);
+    options.started_by = Some(choice.provision);
+    options.provisioner_why = choice.why;
     options.allow_writes = true;
     options.attached = Some(engines.endpoints());
     Ok(engines)

@@ -176,7 +176,7 @@ pub fn run(settings: &Settings<'_>) -> Result<Ended, CutoverError> {
 
 /// The environment, for this run alone. A rehearsal's is its own already.
 fn lock(settings: &Settings<'_>, record: &Record) -> Result<Option<EnvironmentLock>, LockError> {
-    if settings.dry_run || settings.started_by == Some(Provision::Embedded) {
+    if settings.dry_run || settings.started_by.is_some_and(Provision::is_ours) {
         return Ok(None);
     }
     let environment = settings.prepared.environment();

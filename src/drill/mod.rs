@@ -20,7 +20,6 @@ use crate::model::{Endpoint, Event, Stamp, Verdict};
 use crate::process::{Cancel, Worker};
 use crate::profile::Profile;
 use crate::profile::switch::CutoverSettings;
-use crate::rehearsal::provision::Provision;
 use crate::rehearsal::{Rehearsal, Watcher};
 use crate::verify::{self, Level, Rules, Source};
 use make::{Saboteur, Struck};
@@ -109,7 +108,7 @@ impl Drill<'_> {
             prepared: &prepared,
             profile: Some(self.profile),
             endpoints,
-            started_by: Some(Provision::Embedded),
+            started_by: Some(rehearsal.provision()),
             evidence_dir: folder.clone(),
             parent: Some(rehearsal.record().as_parent()),
             dry_run: false,

@@ -25,6 +25,8 @@ struct Summary<'a> {
     reasons: Vec<String>,
     environment: &'a str,
     provisioner: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provisioner_why: Option<&'a str>,
     dry_run: bool,
     partial: bool,
     selection: Option<&'a str>,
@@ -138,6 +140,7 @@ pub fn summary(run: &RunView<'_>) -> Result<Vec<u8>, serde_json::Error> {
         reasons,
         environment: &started.environment,
         provisioner: &started.provisioner,
+        provisioner_why: started.provisioner_why.as_deref(),
         dry_run: started.dry_run,
         partial: run.partial(),
         selection: started.selection.as_deref(),

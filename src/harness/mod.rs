@@ -25,8 +25,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Runs the gates of a profile as trials; for the `main` of a test target.
 ///
-/// Variables change it as flags change `cutproof rehearse`: `CUTPROOF_PROFILE`, `CUTPROOF_PROVISION` (`embedded`
-/// or `attach`), `CUTPROOF_DRY_RUN`, `CUTPROOF_ALLOW_WRITES`, `CUTPROOF_EVIDENCE_DIR`, and `CUTPROOF_ENDPOINT_NAME` for the service NAME.
+/// Variables change it as flags change `cutproof rehearse`: `CUTPROOF_PROFILE`, `CUTPROOF_PROVISION` (`auto`,
+/// `containers`, `embedded` or `attach`), `CUTPROOF_DRY_RUN`, `CUTPROOF_ALLOW_WRITES`, `CUTPROOF_EVIDENCE_DIR`, and `CUTPROOF_ENDPOINT_NAME` for the service NAME.
 pub fn main(profile: &str) -> ExitCode {
     // The engines' helpers are started as this very executable.
     if let Some(code) = cli::helper() {
@@ -96,7 +96,7 @@ fn run(profile: &str, arguments: &Arguments, worker: Worker) -> Result<u8, Strin
         evidence_dir: std::env::var_os("CUTPROOF_EVIDENCE_DIR")
             .map_or_else(|| "evidence".into(), PathBuf::from),
         dry_run,
-        allow_writes: provision == Provision::Embedded || switched_on("CUTPROOF_ALLOW_WRITES"),
+        allow_writes: provision.is_ours() || switched_on("CUTPROOF_ALLOW_WRITES"),
         ..Options::default()
     };
     let cancel = Cancel::new().map_err(|error| error.to_string())?;
@@ -159,9 +159,12 @@ fn describe(arguments: &Arguments) -> String {
 
 fn provision() -> Result<Provision, String> {
     match std::env::var("CUTPROOF_PROVISION") {
-        Err(_) => Ok(Provision::Embedded),
-        Ok(word) => Provision::parse(&word)
-            .ok_or_else(|| format!("expected CUTPROOF_PROVISION to be embedded or attach, and saw `{word}`")),
+        Err(_) => Ok(Provision::Auto),
+        Ok(word) => Provision::parse(&word).ok_or_else(|| {
+            format!(
+                "expected CUTPROOF_PROVISION to be auto, containers, embedded or attach, and saw `{word}`"
+            )
+        }),
     }
 }
 

@@ -188,10 +188,11 @@ pub fn variable(what: &str, service: &str) -> String {
     format!("CUTPROOF_{what}_{}", service.to_ascii_uppercase().replace(['-', '.'], "_"))
 }
 
-/// Where a service is and as whom to log in, in the variables by which commands are told.
+/// Where a service is (and where the other services see it, if that is another place) and as whom to log in, in the variables by which commands are told.
 pub fn variables(service: &str, endpoint: &Endpoint) -> impl Iterator<Item = (String, String)> {
     let parts = [
         ("ENDPOINT", Some(endpoint.address.as_str())),
+        ("INSIDE", endpoint.inside.as_deref()),
         ("USER", endpoint.user.as_deref()),
         ("PASSWORD", endpoint.password.as_ref().map(Secret::reveal)),
     ];

@@ -1,6 +1,6 @@
 //! The process that the user started: it starts the same program again as the worker, passes signals
-//! on, and when the worker has ended, however that came, ends what it left. Does nothing else, so that
-//! nothing else can bring it down.
+//! on, and when the worker has ended, however that came, ends what it left and runs what it still owed. Does
+//! nothing else, so that nothing else can bring it down.
 
 use std::env;
 use std::io::{self, Write};
@@ -18,9 +18,8 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::ending::{self, Patience};
-use super::lifeline::{self, HoldersEnd, Role};
+use super::lifeline::{self, HoldersEnd, Role, Told};
 use super::poll::poll;
-use super::released::Released;
 use super::table::{self, Entry};
 use super::worker::Worker;
 use super::{HoldError, WORKER_VARIABLE, signals};
@@ -33,7 +32,8 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Runs `work` in a process of its own that is guarded by this one, and returns its exit code, or 128 + n
 /// if signal n ended it. Whatever either of the two dies of, SIGKILL included, the other ends all that was
-/// started, within 2 s; only what was released ([`Daemons::Release`](super::Daemons)) lives on.
+/// started, within 2 s; only what was released ([`Daemons::Release`](super::Daemons)) lives on. Then what the
+/// worker owed ([`Worker::owe`]) is done.
 ///
 /// The program is started a second time with the same arguments: call this first thing in `main`, before
 /// there are threads, output or side effects. In the process that the user started `work` is never run.
@@ -61,12 +61,21 @@ fn become_holder() -> Result<ExitCode, HoldError> {
         lifeline::pair().map_err(|source| HoldError::System { what: "make a lifeline", source })?;
     let worker = start_worker(&workers_end)?;
     drop(workers_end);
-    let mut released = Released::default();
-    let status = wait(worker, signals, lifeline, &mut released)
+    let mut told = Told::default();
+    let status = wait(worker, signals, lifeline, &mut told)
         .map_err(|source| HoldError::System { what: "wait for the worker", source })?;
-    let everyone = || Ok(released.not_released_below(table::me(), &table::snapshot_if_parent()?));
+    let everyone = || Ok(told.released.not_released_below(table::me(), &table::snapshot_if_parent()?));
     report(ending::end(PATIENCE, everyone, std::thread::sleep));
+    pay(&told);
     Ok(exit_code(status))
+}
+
+/// What the worker owed when it ended is done now.
+fn pay(told: &Told) {
+    if let Err(error) = told.debts.pay() {
+        // Standard error may be closed; then there is nobody to say it to.
+        let _ = writeln!(io::stderr(), "error: not everything that the run began was put right: {error}");
+    }
 }
 
 type Signals = SignalDelivery<UnixStream, SignalOnly>;
@@ -92,12 +101,12 @@ fn start_worker(lifeline: &UnixStream) -> Result<Child, HoldError> {
     command.spawn().map_err(|source| HoldError::Start { program, source })
 }
 
-/// Passes signals on and collects who is released, until the worker has ended.
+/// Passes signals on and collects what the worker tells, until the worker has ended.
 fn wait(
     mut worker: Child,
     mut signals: Signals,
     mut lifeline: HoldersEnd,
-    released: &mut Released,
+    told: &mut Told,
 ) -> io::Result<ExitStatus> {
     let pid = Pid::from_child(&worker);
     let handle = pidfd_open(pid, PidfdFlags::empty())?;
@@ -118,7 +127,7 @@ fn wait(
                 let _ = pidfd_send_signal(&handle, signal);
             }
         }
-        open = open && lifeline.receive(released)?;
+        open = open && lifeline.receive(told)?;
         if ended {
             return worker.wait();
         }

@@ -1,5 +1,5 @@
 //! The line between holder and worker: one socket pair. Each sees the other's end by its closing; the
-//! worker also sends who is released, a line each. Knows nothing of what either does then.
+//! worker also sends who is released and what is owed, a line each. Knows nothing of what either does then.
 
 use std::env;
 use std::io::{self, Read};
@@ -10,6 +10,7 @@ use rustix::fs::FileType;
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::net::{AddressFamily, SendFlags, send};
 
+use super::afterwards::{Debt, Debts};
 use super::released::{Mark, Released};
 use super::{HoldError, WORKER_VARIABLE};
 
@@ -18,6 +19,23 @@ pub(super) struct HoldersEnd {
     socket: UnixStream,
     /// A line that has not arrived completely.
     begun: Vec<u8>,
+}
+
+/// What the worker has told.
+#[derive(Default)]
+pub(super) struct Told {
+    pub released: Released,
+    pub debts: Debts,
+}
+
+impl Told {
+    fn line(&mut self, line: &str) {
+        if let Some(mark) = Mark::from_line(line) {
+            self.released.add(mark);
+        } else if let Some(debt) = Debt::from_line(line) {
+            self.debts.note(debt);
+        }
+    }
 }
 
 /// The worker's end.
@@ -35,7 +53,7 @@ pub(super) fn pair() -> io::Result<(HoldersEnd, UnixStream)> {
 
 impl HoldersEnd {
     /// Reads what the worker has sent. Returns false when the worker's end is closed.
-    pub fn receive(&mut self, released: &mut Released) -> io::Result<bool> {
+    pub fn receive(&mut self, told: &mut Told) -> io::Result<bool> {
         let mut chunk = [0; 4096];
         loop {
             match self.socket.read(&mut chunk) {
@@ -48,8 +66,8 @@ impl HoldersEnd {
             }
             while let Some(end) = self.begun.iter().position(|&b| b == b'\n') {
                 let line: Vec<u8> = self.begun.drain(..=end).collect();
-                if let Some(mark) = std::str::from_utf8(&line[..end]).ok().and_then(Mark::from_line) {
-                    released.add(mark);
+                if let Ok(line) = std::str::from_utf8(&line[..end]) {
+                    told.line(line);
                 }
             }
         }

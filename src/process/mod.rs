@@ -5,12 +5,16 @@
 //! below them, so all of it stays their descendants whatever it does: fork twice, leave the session or
 //! clear the environment. When one of the two dies, even by SIGKILL, the other ends them all.
 //!
+//! What is no process of ours but was begun by the run, whoever of the two is left has put right by a
+//! command ([`Worker::owe`]).
+//!
 //! [`Command`] runs one to its end, with its output bounded and everything ended that it started;
 //! [`Server`] is one that runs along. [`Cancel`] and [`signals`] stop those who wait.
 //!
 //! A leaf: it must not know of gates, steps, verdicts, journals or secrets. Whoever has a [`Worker`] must
 //! start processes through this module only.
 
+mod afterwards;
 mod cancel;
 mod capture;
 mod command;

@@ -44,7 +44,7 @@ pub(super) struct State {
     /// Orphans that were there when there was no command: none of theirs.
     pub older: HashSet<Ident>,
     pub released: Released,
-    /// Released, and not yet told to the holder: lines.
+    /// Who was released and what is owed, and not yet told to the holder: lines.
     untold: Vec<u8>,
 }
 
@@ -184,6 +184,11 @@ impl Roster {
                 state.untold.extend_from_slice(line.as_bytes());
             }
         }
+    }
+
+    /// Puts a line to what the holder is to be told.
+    pub fn tell(&self, line: &str) {
+        self.state().untold.extend_from_slice(line.as_bytes());
     }
 
     /// Hands what the holder does not yet know to `tell`, which returns how many bytes it took. Returns

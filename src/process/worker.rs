@@ -1,6 +1,7 @@
 //! The process that does the work, and the guard in it: a thread that reaps orphans as init would, and
 //! that ends everything when the holder is gone. Knows nothing of commands' meaning.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::process::{getpid, set_child_subreaper, setsid};
 
+use super::afterwards::{Debt, Debts};
 use super::ending::{self, Patience};
 use super::lifeline::WorkersEnd;
 use super::poll::poll;
@@ -39,6 +41,7 @@ static LOST: AtomicBool = AtomicBool::new(false);
 type Hook = Box<dyn FnOnce() + Send>;
 static LIFELINE: OnceLock<WorkersEnd> = OnceLock::new();
 static LOST_HOLDER: Mutex<Option<Hook>> = Mutex::new(None);
+static DEBTS: Mutex<Debts> = Mutex::new(Debts::none());
 
 /// The right to start processes: whoever has one is in a process that inherits the orphans of all that
 /// it starts.
@@ -88,6 +91,25 @@ impl Worker {
         *LOST_HOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hook));
     }
 
+    /// A command that puts right what this run is about to begin and what is no process of its own: it is run when this
+    /// worker has ended without [`Worker::settle`], however that came, by the holder, which waits 30 s for it; or where
+    /// the holder was killed, by this process as the last thing that it does, which waits for nothing. To be called
+    /// before anything is begun.
+    ///
+    /// # Errors
+    /// The holder could not be told.
+    pub fn owe(&self, command: &[OsString]) -> io::Result<()> {
+        note(Debt::Owed(command.to_vec()))
+    }
+
+    /// What the command was to put right was put right by the run itself.
+    ///
+    /// # Errors
+    /// The holder could not be told: it runs the command once more than needed.
+    pub fn settle(&self, command: &[OsString]) -> io::Result<()> {
+        note(Debt::Settled(command.to_vec()))
+    }
+
     /// Never returns where the holder was lost: this process is about to be ended, and what commands now report is its
     /// end's doing. For whoever keeps a record, before it writes down what would not be true.
     pub fn stand_still_if_lost(&self) {
@@ -99,11 +121,8 @@ impl Worker {
     pub(super) fn finish(self) -> io::Result<Vec<Entry>> {
         leave_it_to_the_guard();
         ROSTER.close(END_PATIENCE.grace);
-        let begun = Instant::now();
         // The holder would end the released daemons that it does not know.
-        while !tell_holder()? && begun.elapsed() < END_PATIENCE.grace {
-            std::thread::sleep(TICK);
-        }
+        tell_holder_all(END_PATIENCE.grace)?;
         let survivors = ending::end(END_PATIENCE, || ROSTER.everyone(), std::thread::sleep);
         leave_it_to_the_guard();
         survivors
@@ -122,6 +141,28 @@ pub(super) fn tell_holder() -> io::Result<bool> {
     match LIFELINE.get() {
         Some(lifeline) => ROSTER.tell_holder(|lines| lifeline.send(lines)),
         None => Ok(true),
+    }
+}
+
+/// As [`tell_holder`], and waits so long for it to take all.
+fn tell_holder_all(limit: Duration) -> io::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        let all = tell_holder()?;
+        if all || begun.elapsed() >= limit {
+            return Ok(all);
+        }
+        std::thread::sleep(TICK);
+    }
+}
+
+/// Keeps what is owed, and tells the holder before anything else happens.
+fn note(debt: Debt) -> io::Result<()> {
+    ROSTER.tell(&debt.to_line());
+    DEBTS.lock().unwrap_or_else(PoisonError::into_inner).note(debt);
+    match tell_holder_all(END_PATIENCE.grace)? {
+        true => Ok(()),
+        false => Err(io::Error::other("the holder of this run does not listen")),
     }
 }
 
@@ -172,6 +213,7 @@ fn lost_holder() -> ! {
             let _ = wait.recv_timeout(HOOK_LIMIT);
         }
     }
+    DEBTS.lock().unwrap_or_else(PoisonError::into_inner).leave();
     // No exit handlers: those of C libraries wait for threads that wait for processes that are gone.
     signal_hook::low_level::exit(i32::from(HOLDER_LOST))
 }

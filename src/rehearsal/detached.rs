@@ -2,12 +2,14 @@
 //! state folder says where they are. Whoever knows the name can attach to them, and end them.
 
 use super::folder::state;
-use super::provision::{Embedded, engine_names};
+use super::provision::{Local, PULLED, Provision, Start, started_names};
+use crate::model::service::Image;
 use crate::model::{Endpoint, Secret, ServiceKind};
 use crate::process::{Cancel, Worker};
 use crate::profile::Service;
 use crate::service::Environment;
-use crate::service::embedded::Installed;
+use crate::service::containers::Daemon;
+use crate::service::embedded;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -15,11 +17,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long all engines together have to come up.
+/// How long all engines together have to come up, where they are installed.
 const UP: Duration = Duration::from_secs(120);
+
+/// How long the daemon of containers has to answer.
+const DAEMON: Duration = Duration::from_secs(5);
 
 /// How long they have to end.
 const DOWN: Duration = Duration::from_secs(30);
@@ -36,6 +40,9 @@ pub struct Detached {
     pub pid: u32,
     /// When that process began, in the kernel's ticks since boot: a number may be given to another process later.
     pub began: u64,
+    /// As what they run: `containers` or `embedded`.
+    #[serde(default = "embedded_word")]
+    pub provisioner: String,
     /// The engines.
     pub services: Vec<DetachedService>,
 }
@@ -49,20 +56,32 @@ pub struct DetachedService {
     pub kind: ServiceKind,
     /// Where it is.
     pub address: String,
+    /// Where the other engines see it, if that is another place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<String>,
     /// As whom to log in.
     pub user: Option<String>,
     /// With what: made for this start only, and the file can be read by its user only.
     pub password: Option<String>,
     /// The database.
     pub database: Option<String>,
-    /// The process that serves it.
+    /// The process that serves it; 0 where that is in a container.
     pub pid: u32,
+    /// The image of its container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+}
+
+fn embedded_word() -> String {
+    Provision::Embedded.as_str().to_owned()
 }
 
 impl DetachedService {
     /// Where and how it is reached.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
+            inside: self.inside.clone(),
+            image: self.image.clone(),
             user: self.user.clone(),
             password: self.password.clone().map(Secret::new),
             database: self.database.clone(),
@@ -136,12 +155,12 @@ pub fn all() -> Vec<Detached> {
     all
 }
 
-/// Starts the engines of a profile under a name, in a process of their own, and waits until all are up. The engines
-/// must be installed. For a process that is not held: what it starts is to outlive it.
+/// Starts the engines of a profile under a name, in a process of their own, and waits until all are up. Where they are
+/// local processes they must be installed. For a process that is not held: what it starts is to outlive it.
 ///
 /// # Errors
 /// Where engines of this name are up already, or one does not come up: the last lines of what their holder said.
-pub fn up(name: &str, profile: &str, cancel: &Cancel) -> Result<Detached, String> {
+pub fn up(name: &str, profile: &str, provision: Provision, cancel: &Cancel) -> Result<Detached, String> {
     check_name(name)?;
     if let Some(there) = find(name) {
         if there.is_up() {
@@ -158,9 +177,10 @@ pub fn up(name: &str, profile: &str, cancel: &Cancel) -> Result<Detached, String
         .create(folder())
         .map_err(|error| format!("expected to make {}: {error}", folder().display()))?;
     let log = folder().join(format!("{name}.log"));
-    let mut child = spawn(name, profile, &log)
+    let mut child = spawn(name, profile, provision, &log)
         .map_err(|error| format!("expected to start the engines' holder: {error}"))?;
-    let deadline = Instant::now() + UP;
+    let limit = limit(provision);
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(there) = find(name).filter(Detached::is_up) {
             return Ok(there);
@@ -171,9 +191,10 @@ pub fn up(name: &str, profile: &str, cancel: &Cancel) -> Result<Detached, String
             Err(error) => return Err(format!("expected to see how the engines' holder is: {error}")),
         }
         if cancel.pause(LOOK) || Instant::now() > deadline {
-            let why = cancel.why().map_or("not all engines came up within 120 s".to_owned(), |by| {
-                format!("interrupted by {by}")
-            });
+            let why =
+                cancel.why().map_or(format!("not all engines came up within {} s", limit.as_secs()), |by| {
+                    format!("interrupted by {by}")
+                });
             end(&mut child);
             return Err(format!("{why}; see {}", log.display()));
         }
@@ -186,25 +207,28 @@ pub fn up(name: &str, profile: &str, cancel: &Cancel) -> Result<Detached, String
 /// Where an engine does not come up, or what is up can't be written down.
 pub fn serve(
     name: &str,
+    provision: Provision,
     services: &[Service],
-    installed: &Arc<Installed>,
     worker: Worker,
     cancel: &Cancel,
 ) -> Result<(), String> {
     check_name(name)?;
     let run = format!("{}-engines-{name}", crate::model::Stamp::now().compact());
-    let embedded = Embedded::start(services, &[], installed, &run, worker, cancel)?;
-    let deadline = Instant::now() + UP;
-    let engines = engine_names(services);
+    let start = Start { services, given: &[], run: &run, worker, cancel };
+    let running = started(provision, start)?;
+    let deadline = Instant::now() + limit(provision);
+    let engines = started_names(services);
     let mut found = Vec::new();
     for service in services.iter().filter(|service| engines.contains(service.name.as_str())) {
-        found.push((service, embedded.wait(&service.name, deadline).map_err(|error| error.0)?));
+        found.push((service, running.wait(&service.name, deadline).map_err(|error| error.0)?));
     }
-    let pids = embedded.pids();
+    let pids = running.pids();
     let services = found.into_iter().map(|(service, endpoint)| DetachedService {
         name: service.name.clone(),
         kind: service.kind,
         address: endpoint.address,
+        inside: endpoint.inside,
+        image: endpoint.image,
         user: endpoint.user,
         password: endpoint.password.map(|password| password.reveal().to_owned()),
         database: endpoint.database,
@@ -212,13 +236,36 @@ pub fn serve(
     });
     let pid = holder();
     let began = began(pid).ok_or("expected to see this process in /proc")?;
-    let detached = Detached { name: name.to_owned(), pid, began, services: services.collect() };
+    let detached = Detached {
+        name: name.to_owned(),
+        pid,
+        began,
+        provisioner: provision.as_str().to_owned(),
+        services: services.collect(),
+    };
     write(&detached).map_err(|error| format!("expected to write {}: {error}", file(name).display()))?;
     while !cancel.pause(Duration::from_secs(3600)) {}
-    embedded.stop();
+    running.stop();
     // Whoever told us to end removes it where we can't.
     std::fs::remove_file(file(name)).ok();
     Ok(())
+}
+
+/// How long all have to come up.
+fn limit(provision: Provision) -> Duration {
+    if provision == Provision::Containers { PULLED } else { UP }
+}
+
+/// Starts them.
+fn started(provision: Provision, start: Start<'_>) -> Result<Local, String> {
+    if provision == Provision::Containers {
+        let daemon = Daemon::find(DAEMON).map_err(|error| error.0)?;
+        return Local::containers(start, &daemon, false);
+    }
+    let installed = embedded::user_cache()
+        .and_then(|cache| embedded::install(&cache, start.worker, &embedded::Quiet))
+        .map_err(|error| error.to_string())?;
+    Local::engines(start, &installed)
 }
 
 /// The process that a person or `down` may end: the holder of this worker.
@@ -241,11 +288,11 @@ fn write(detached: &Detached) -> io::Result<()> {
     Ok(())
 }
 
-fn spawn(name: &str, profile: &str, log: &Path) -> io::Result<Child> {
+fn spawn(name: &str, profile: &str, provision: Provision, log: &Path) -> io::Result<Child> {
     let out = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(log)?;
     let err = out.try_clone()?;
     std::process::Command::new(std::env::current_exe()?)
-        .args(["engines", "serve", "--name", name, "--profile", profile])
+        .args(["engines", "serve", "--name", name, "--provision", provision.as_str(), "--profile", profile])
         .env_remove(crate::process::WORKER_VARIABLE)
         .env_remove(crate::process::COMMAND_VARIABLE)
         .stdin(Stdio::null())

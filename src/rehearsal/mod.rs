@@ -22,9 +22,10 @@ use crate::plan::Plan;
 use crate::process::{Cancel, Worker, signals};
 use crate::runner::{self, Runner};
 use crate::service::Environment;
-use crate::service::embedded::{self, Phase, Progress};
+use crate::service::containers::Daemon;
+use crate::service::embedded::{self, Installed, Phase, Progress};
 use parent::Parent;
-use provision::{Embedded, Provision};
+use provision::{Local, Provision, Start, choose};
 use record::{JOURNAL_ROOM, Place, Record};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,12 @@ use std::time::Duration;
 
 /// How long services have to answer, from the start of provisioning.
 const SERVICE_DEADLINE: Duration = Duration::from_secs(90);
+
+/// How long they have where images may have to be pulled before.
+const CONTAINER_DEADLINE: Duration = provision::PULLED;
+
+/// How long the daemon of containers has to answer that answered when it was chosen.
+const DAEMON: Duration = Duration::from_secs(5);
 
 /// Someone who watches a run.
 pub trait Watcher: Sink + Progress + Send {}
@@ -44,8 +51,10 @@ impl<T: Sink + Progress + Send> Watcher for T {}
 pub struct Options {
     /// The verb, for the run's name and evidence.
     pub verb: &'static str,
-    /// Who gives the services.
+    /// Who gives the services. What `auto` comes to is chosen when the run begins.
     pub provision: Provision,
+    /// Containers that an earlier run left are taken up, and left again.
+    pub reuse: bool,
     /// Why this one, where nobody named it.
     pub provisioner_why: Option<String>,
     /// The name of the provisioner in evidence, where it is another than `provision` says: engines that were started
@@ -97,6 +106,7 @@ pub struct Rehearsal {
     runner: Runner,
     record: Record,
     environment: Option<Arc<dyn Environment>>,
+    provision: Provision,
     cancel: Cancel,
     redactor: Arc<Redactor>,
     worker: Worker,
@@ -130,9 +140,10 @@ impl Rehearsal {
         cancel: &Cancel,
         watcher: Arc<dyn Watcher + Sync>,
     ) -> Result<Rehearsal, RehearsalError> {
-        if options.provision == Provision::Attach && !options.dry_run && !options.allow_writes {
+        if !options.provision.is_ours() && !options.dry_run && !options.allow_writes {
             refuse_writes(plan)?;
         }
+        let options = &options.chosen(plan).map_err(RehearsalError)?;
         let embedded = options.provision == Provision::Embedded && !options.dry_run;
         let installed = embedded.then(|| {
             embedded::user_cache()
@@ -145,39 +156,16 @@ impl Rehearsal {
         let record = Record::begin(options.verb, place, watcher, worker, cancel)?;
         let redactor = Arc::new(Redactor::of_environment());
         record.event(Event::RunStarted(Box::new(started(plan, options, &record.run, record.clock))));
-        let environment: Option<Arc<dyn Environment>> = match (&installed, options.dry_run) {
-            (_, true) => None,
-            (Some(installed), false) => {
-                let engines = Embedded::start(
-                    &plan.services,
-                    &options.endpoints,
-                    installed,
-                    record.run.as_str(),
-                    worker,
-                    cancel,
-                );
-                Some(Arc::new(engines.map_err(RehearsalError)?))
-            }
-            (None, false) => {
-                let name = options.started_by.unwrap_or(options.provision).as_str();
-                let endpoints = match &options.attached {
-                    Some(endpoints) => endpoints.clone(),
-                    None => {
-                        provision::endpoints(&plan.services, &options.endpoints).map_err(RehearsalError)?
-                    }
-                };
-                match &options.unavailable {
-                    Some(why) => Some(Arc::new(provision::Unavailable(why.clone()))),
-                    None => {
-                        let attached = provision::attached(endpoints, name, cancel);
-                        Some(Arc::new(attached.with_topics(provision::topics(plan))))
-                    }
-                }
-            }
+        let (services, given, run) = (&plan.services[..], &options.endpoints[..], record.run.as_str());
+        let start = Start { services, given, run, worker, cancel };
+        let environment = match options.dry_run {
+            true => None,
+            false => Some(environment(plan, options, start, installed.as_ref()).map_err(RehearsalError)?),
         };
+        let contained = options.provision == Provision::Containers;
         let settings = runner::Settings {
             environment: environment.clone(),
-            service_deadline: SERVICE_DEADLINE,
+            service_deadline: if contained { CONTAINER_DEADLINE } else { SERVICE_DEADLINE },
             sink: record.sink(),
             cancel: cancel.clone(),
             clock: record.clock,
@@ -190,6 +178,7 @@ impl Rehearsal {
             runner,
             record,
             environment,
+            provision: options.started_by.unwrap_or(options.provision),
             cancel: cancel.clone(),
             redactor,
             worker,
@@ -202,6 +191,11 @@ impl Rehearsal {
     /// The run's record.
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// Who gives the services.
+    pub fn provision(&self) -> Provision {
+        self.provision
     }
 
     /// What is measured; none in a dry run.
@@ -226,6 +220,7 @@ impl Rehearsal {
         }
         if let Some(environment) = &self.environment {
             environment.stop();
+            environment.notes().into_iter().for_each(|text| self.record.event(Event::Warning { text }));
         }
         let (verdict, counts) = self.runner.tally();
         self.record.end(verdict.max(self.watched.unwrap_or(Verdict::Passed)), counts);
@@ -272,6 +267,41 @@ impl Finished {
     pub fn export(&self, document: &Document, to: &Path) -> Result<Exported, RehearsalError> {
         evidence::export(&self.folder, &document.name, to).map_err(RehearsalError::of)
     }
+}
+
+impl Options {
+    /// The same with a provisioner that can be had.
+    fn chosen(&self, plan: &Plan) -> Result<Options, String> {
+        let choice = choose(self.provision, &plan.services)?;
+        let why = choice.why.or_else(|| self.provisioner_why.clone());
+        Ok(Options { provision: choice.provision, provisioner_why: why, ..self.clone() })
+    }
+}
+
+/// Starts the services, or attaches to them.
+fn environment(
+    plan: &Plan,
+    options: &Options,
+    start: Start<'_>,
+    installed: Option<&Arc<Installed>>,
+) -> Result<Arc<dyn Environment>, String> {
+    if let Some(installed) = installed {
+        return Ok(Arc::new(Local::engines(start, installed)?));
+    }
+    if options.provision == Provision::Containers {
+        let daemon = Daemon::find(DAEMON).map_err(|error| error.0)?;
+        return Ok(Arc::new(Local::containers(start, &daemon, options.reuse)?));
+    }
+    if let Some(why) = &options.unavailable {
+        return Ok(Arc::new(provision::Unavailable(why.clone())));
+    }
+    let name = options.started_by.unwrap_or(options.provision).as_str();
+    let endpoints = match &options.attached {
+        Some(endpoints) => endpoints.clone(),
+        None => provision::endpoints(start.services, start.given)?,
+    };
+    let attached = provision::attached(endpoints, name, start.cancel);
+    Ok(Arc::new(attached.with_topics(provision::topics(plan))))
 }
 
 /// Gates that write are refused where nobody allowed it by name.

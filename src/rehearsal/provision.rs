@@ -1,31 +1,35 @@
 //! Which services of a plan come from where.
 
-use super::folder::RunFolder;
+mod choose;
+mod contained;
+mod image;
+mod local;
+
+pub use choose::{Choice, choose};
+pub use contained::{LIMIT as PULLED, SWEEP};
+pub use image::image;
+pub use local::{Local, Start, started_names};
+
 use crate::model::service::variable;
 use crate::model::{Endpoint, Secret, ServiceKind};
 use crate::plan::Plan;
-use crate::process::{Cancel, Worker};
-use crate::profile::{Engine, Service};
+use crate::process::Cancel;
+use crate::profile::Service;
 use crate::service::attach::Attached;
-use crate::service::embedded::{
-    EngineKind, EngineRequest, EngineSource, Installed, Running, StartOptions, start,
-};
-use crate::service::{Environment, ServiceError, Strike};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::service::{Environment, ServiceError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a service that is said to be up already has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The user and the database of a PostgreSQL that is started, where the profile names none.
-const POSTGRES_USER: &str = "postgres";
-
 /// Who gives the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Provision {
+    /// Containers where they can be had, else the engines as local processes.
+    Auto,
+    /// Containers of a Docker or Podman that answers on this machine.
+    Containers,
     /// The real engines as local processes.
     #[default]
     Embedded,
@@ -34,21 +38,28 @@ pub enum Provision {
 }
 
 impl Provision {
+    /// All of them.
+    pub const ALL: [Provision; 4] =
+        [Provision::Auto, Provision::Containers, Provision::Embedded, Provision::Attach];
+
     /// The provisioner of a word.
     pub fn parse(word: &str) -> Option<Provision> {
-        match word {
-            "embedded" => Some(Provision::Embedded),
-            "attach" => Some(Provision::Attach),
-            _ => None,
-        }
+        Provision::ALL.into_iter().find(|provision| provision.as_str() == word)
     }
 
-    /// The word for it in evidence.
+    /// The word for it in flags and evidence.
     pub fn as_str(self) -> &'static str {
         match self {
+            Provision::Auto => "auto",
+            Provision::Containers => "containers",
             Provision::Embedded => "embedded",
             Provision::Attach => "attach",
         }
+    }
+
+    /// Whether the services are started for the run and thrown away: gates may write, and a cutover be rehearsed.
+    pub fn is_ours(self) -> bool {
+        self != Provision::Attach
     }
 }
 
@@ -88,8 +99,17 @@ pub fn endpoints(
     };
     Ok(services
         .iter()
-        .filter_map(|service| Some((service.name.clone(), endpoint(service, &said(service)?))))
+        .filter_map(|service| Some((service.name.clone(), seen(service, &said(service)?, given))))
         .collect())
+}
+
+/// The endpoint at an address, and where the other services see it: a variable says that, unless a flag has named
+/// another place than the variables.
+fn seen(service: &Service, address: &str, given: &[(String, String)]) -> Endpoint {
+    let by_flag = given.iter().any(|(name, _)| *name == service.name);
+    let inside = std::env::var(variable("INSIDE", &service.name)).ok();
+    let inside = inside.filter(|inside| !inside.is_empty() && !by_flag);
+    Endpoint { inside, ..endpoint(service, address) }
 }
 
 fn endpoint(service: &Service, address: &str) -> Endpoint {
@@ -131,158 +151,4 @@ impl Environment for Unavailable {
     }
 
     fn stop(&self) {}
-}
-
-/// What an embedded engine is asked for, for each service that has one; the others must run already.
-///
-/// # Errors
-/// A Connect without a Kafka.
-pub fn engines(services: &[Service]) -> Result<Vec<EngineRequest>, String> {
-    let kafka = |connect: &Service| {
-        let kafkas = || services.iter().filter(|service| service.kind == ServiceKind::Kafka);
-        let named = kafkas().find(|kafka| connect.needs.contains(&kafka.name));
-        named.or_else(|| kafkas().next()).map(|kafka| kafka.name.clone())
-    };
-    let mut requests = Vec::new();
-    for service in services {
-        let from = match &service.from {
-            Engine::Pinned => EngineSource::Pinned,
-            Engine::Program(program) => EngineSource::Path(PathBuf::from(program)),
-            Engine::Command(_) => EngineSource::Pinned,
-        };
-        let kind = match service.kind {
-            ServiceKind::Redis => EngineKind::Redis(from),
-            ServiceKind::Kafka => EngineKind::Kafka,
-            ServiceKind::Clickhouse => EngineKind::Clickhouse,
-            ServiceKind::Postgres => EngineKind::Postgres {
-                from,
-                user: service.user.clone().unwrap_or_else(|| POSTGRES_USER.to_owned()),
-                database: service.database.clone().unwrap_or_else(|| POSTGRES_USER.to_owned()),
-            },
-            ServiceKind::Connect => EngineKind::Connect {
-                kafka: kafka(service).ok_or_else(|| {
-                    format!("service `{}` is Kafka Connect: expected a Kafka among the services, and there is none", service.name)
-                })?,
-            },
-            ServiceKind::Prometheus | ServiceKind::Http => match &service.from {
-                Engine::Command(line) => command(service, line, services),
-                _ => continue,
-            },
-        };
-        requests.push(EngineRequest { name: service.name.clone(), kind });
-    }
-    Ok(requests)
-}
-
-/// A service that is started by a command. It waits for what it needs of those that are started too; the others are
-/// up already.
-fn command(service: &Service, line: &str, services: &[Service]) -> EngineKind {
-    let engines = engine_names(services);
-    let needs = service.needs.iter().filter(|need| engines.contains(need.as_str()));
-    EngineKind::Command { kind: service.kind, line: line.to_owned(), needs: needs.cloned().collect() }
-}
-
-/// The real engines as local processes, and beside them what already runs.
-pub struct Embedded {
-    running: Running,
-    engines: BTreeMap<String, Option<String>>,
-    beside: Attached,
-    cancel: Cancel,
-    _folder: RunFolder,
-}
-
-impl Embedded {
-    /// Starts the engines of these services side by side, and returns at once.
-    ///
-    /// # Errors
-    /// Requests that don't fit together, or a folder that can't be made.
-    pub fn start(
-        services: &[Service],
-        given: &[(String, String)],
-        installed: &Arc<Installed>,
-        run: &str,
-        worker: Worker,
-        cancel: &Cancel,
-    ) -> Result<Embedded, String> {
-        let requests = engines(services)?;
-        let beside = attached(endpoints(services, given)?, Provision::Attach.as_str(), cancel);
-        let folder = RunFolder::make(run).map_err(|error| {
-            let state = super::folder::state();
-            format!(
-                "expected to make a folder for the run under {}: {error}; set XDG_STATE_HOME to another",
-                state.display()
-            )
-        })?;
-        let options = StartOptions::new(worker)
-            .map_err(|error| format!("expected to find the program that is running: {error}"))?;
-        let running =
-            start(installed, &requests, folder.path(), &options).map_err(|error| error.to_string())?;
-        let engines = services
-            .iter()
-            .filter(|service| requests.iter().any(|request| request.name == service.name))
-            .map(|service| (service.name.clone(), service.database.clone()))
-            .collect();
-        Ok(Embedded { running, engines, beside, cancel: cancel.clone(), _folder: folder })
-    }
-
-    /// What is worth telling a person about the start.
-    pub fn notes(&self) -> Vec<String> {
-        self.running.notes()
-    }
-
-    /// The process of each engine that is up.
-    pub fn pids(&self) -> BTreeMap<String, u32> {
-        let now = Instant::now();
-        let pid = |name: &String| Some((name.clone(), self.running.wait(name, now).ok()?.pid));
-        self.engines.keys().filter_map(pid).collect()
-    }
-}
-
-impl Environment for Embedded {
-    fn provisioner(&self) -> &'static str {
-        Provision::Embedded.as_str()
-    }
-
-    fn wait(&self, service: &str, deadline: Instant) -> Result<Endpoint, ServiceError> {
-        let Some(database) = self.engines.get(service) else { return self.beside.wait(service, deadline) };
-        loop {
-            // In slices, so that a run that is told to end does not wait for an engine.
-            let slice = deadline.min(Instant::now() + Duration::from_millis(100));
-            match self.running.wait(service, slice) {
-                Ok(started) => {
-                    let mut endpoint = started.endpoint;
-                    endpoint.database = database.clone().or(endpoint.database);
-                    return Ok(endpoint);
-                }
-                Err(_)
-                    if self.running.is_starting(service)
-                        && slice < deadline
-                        && !self.cancel.is_cancelled() => {}
-                Err(error) => return Err(ServiceError(error.to_string())),
-            }
-        }
-    }
-
-    fn strike(&self, service: &str, strike: Strike) -> Result<(), ServiceError> {
-        let pids = self.pids();
-        let pid = pids.get(service).and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
-        let pid = pid.ok_or_else(|| ServiceError(format!("the process of `{service}` is not known")))?;
-        let signal = match strike {
-            Strike::Kill => Signal::KILL,
-            Strike::Freeze => Signal::STOP,
-            Strike::Thaw => Signal::CONT,
-        };
-        kill_process(pid, signal).map_err(|error| ServiceError(format!("`{service}`: {error}")))
-    }
-
-    fn stop(&self) {
-        self.running.stop();
-    }
-}
-
-/// Names of services that are engines of the embedded provisioner.
-pub fn engine_names(services: &[Service]) -> BTreeSet<&str> {
-    let outside = |service: &Service| matches!(service.kind, ServiceKind::Prometheus | ServiceKind::Http);
-    let engine = |service: &&Service| !outside(service) || matches!(service.from, Engine::Command(_));
-    services.iter().filter(engine).map(|service| service.name.as_str()).collect()
 }

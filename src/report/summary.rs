@@ -19,14 +19,15 @@ pub fn summary(run: &RunView<'_>, folder: &Path, colour: bool) -> String {
         let lines = std::iter::once(header(run)).chain(switch::summary(run, switch, &judged, folder));
         return lines.map(|line| line.paint(colour) + "\n").collect();
     }
-    let head = header(run);
+    let mut head = vec![header(run)];
+    head.extend(why(run));
     let mut tail = services(run);
     tail.extend(rehearsed(run));
     tail.extend(run_reasons(&judged));
     tail.push(evidence(folder));
     tail.extend(conclusion(run, &judged));
-    let room = HEIGHT.saturating_sub(tail.len() + 1);
-    let lines = std::iter::once(head).chain(gates(run, room)).chain(tail);
+    let room = HEIGHT.saturating_sub(tail.len() + head.len());
+    let lines = head.into_iter().chain(gates(run, room)).chain(tail);
     lines.map(|line| line.paint(colour) + "\n").collect()
 }
 
@@ -39,6 +40,13 @@ fn header(run: &RunView<'_>) -> Line {
         visible(started.run.as_str())
     );
     Line::new(Style::Plain, fit(&line, WIDTH))
+}
+
+/// Why this provisioner, where nobody named it.
+fn why(run: &RunView<'_>) -> Option<Line> {
+    let why = run.started.provisioner_why.as_deref()?;
+    let line = format!("{}: {}", visible(&run.started.provisioner), visible(why));
+    Some(Line::new(Style::Plain, fit(&line, WIDTH)))
 }
 
 /// The cutover that was rehearsed; one that did not end as it must is among the reasons.

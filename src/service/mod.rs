@@ -1,6 +1,7 @@
 //! Provisioners: whoever gives the endpoints of the services that gates measure. Gates can't tell which it was.
 
 pub mod attach;
+pub mod containers;
 pub mod embedded;
 pub mod identify;
 
@@ -29,6 +30,11 @@ pub trait Environment: Sync + Send {
 
     /// Ends what this provisioner started; afterwards `wait` fails.
     fn stop(&self);
+
+    /// What is worth telling a person, also of the end: an engine that was started again, a container that is left.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What a rehearsal does to a service on purpose, to see what follows.

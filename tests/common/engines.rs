@@ -46,7 +46,16 @@ fn up() -> Engines {
         .spawn()
         .expect("a shell starts");
     let up = Command::new(CUTPROOF)
-        .args(["engines", "up", "--name", &name, "--profile", "tests/common/engines.toml"])
+        .args([
+            "engines",
+            "up",
+            "--provision",
+            "embedded",
+            "--name",
+            &name,
+            "--profile",
+            "tests/common/engines.toml",
+        ])
         .output()
         .expect("cutproof starts");
     let said = String::from_utf8_lossy(&up.stderr);

@@ -25,7 +25,7 @@ impl Launch for Clickhouse {
         let (data, config) = (place.data.join("store"), place.data.join("config.xml"));
         std::fs::write(&config, pins::CLICKHOUSE).map_err(at(&config))?;
         let mut command = clean(&place.exe);
-        command.arg("clickhouse-front").arg("--library").arg(place.installed.chdb());
+        command.arg("clickhouse-front").arg("--library").arg(place.installed()?.chdb());
         command.arg("--data").arg(data).arg("--config-file").arg(config);
         // The front picks the port itself and says which.
         command.args(["--listen", "127.0.0.1:0"]);

@@ -81,8 +81,8 @@ impl Jvm {
         Ok(endpoint)
     }
 
-    fn command(&self, place: &Place) -> std::process::Command {
-        let installed = &place.installed;
+    fn command(&self, place: &Place) -> Result<std::process::Command, Failure> {
+        let installed = place.installed()?;
         let mut command = clean(installed.java().program("java"));
         command.current_dir(installed.root());
         command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xmx192m"]);
@@ -95,7 +95,7 @@ impl Jvm {
             command.arg(format!("-XX:SharedArchiveFile={archive}"));
         }
         command.args(["-cp", &pins::class_path(), "Engines"]);
-        command
+        Ok(command)
     }
 }
 
@@ -109,12 +109,12 @@ impl Launch for Jvm {
         let port = || (place.ports)().map_err(|error| Failure::new("a free port", error));
         let (broker, controller) = (port()?, port()?);
         let logs = place.data.join("log");
-        self.cluster = lay_out(&place.installed.kafka_template(), &logs)?;
+        self.cluster = lay_out(&place.installed()?.kafka_template(), &logs)?;
         self.broker = broker.number();
         let settings = place.data.join("broker.properties");
         let text = broker_settings(&logs, broker.number(), controller.number())?;
         std::fs::write(&settings, text).map_err(at(&settings))?;
-        let mut command = self.command(place);
+        let mut command = self.command(place)?;
         command.arg(&settings);
         let mut ports = vec![broker, controller];
         if self.connect.is_some() {

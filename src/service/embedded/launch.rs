@@ -44,11 +44,11 @@ pub(super) struct Place {
     pub log: PathBuf,
     /// Where ports come from.
     pub ports: PortSource,
-    /// The pinned engines.
-    pub installed: Arc<Installed>,
+    /// The pinned engines, where they are installed.
+    pub installed: Option<Arc<Installed>>,
     /// The program with the hidden verb `clickhouse-front`.
     pub exe: PathBuf,
-    /// Waits for another service of the same start.
+    /// Waits for another service, of the same start or beside it.
     pub others: Others,
     /// When to give up.
     pub deadline: Instant,
@@ -58,7 +58,15 @@ pub(super) struct Place {
     pub worker: Worker,
 }
 
-/// Gives where a service of the same start is, once it answers, or why it does not by the deadline.
+impl Place {
+    /// The pinned engines.
+    pub fn installed(&self) -> Result<&Installed, Failure> {
+        let installed = self.installed.as_deref();
+        installed.ok_or_else(|| Failure::new("engines that are installed", "this start is of commands only"))
+    }
+}
+
+/// Gives where a service of the same start or beside it is, once it answers, or why it does not by the deadline.
 pub(super) type Others = Arc<dyn Fn(&str, Instant) -> Result<Endpoint, String> + Send + Sync>;
 
 /// An engine about to be started.

@@ -28,5 +28,8 @@ pub use command::CommandError;
 pub use install::{InstallError, Installed, install, installed, user_cache};
 pub use ports::{Port, PortSource};
 pub use progress::{Lines, Phase, Progress, Quiet};
-pub use start::{EngineKind, EngineRequest, EngineSource, Running, StartError, StartOptions, Started, start};
+pub use start::{
+    EngineKind, EngineRequest, EngineSource, Running, StartError, StartOptions, Started, start,
+    start_commands,
+};
 pub use tools::{Java, Missing};

@@ -81,7 +81,7 @@ impl Postgres {
             .collect();
         let mut folders = vec![Folder::new(account, &places).map_err(failed)?];
         self.data = folders[0].path().join("pgdata");
-        let server = place.installed.postgres();
+        let server = place.installed()?.postgres();
         let bin = match &self.from {
             EngineSource::Path(path) => bin_folder(path)?,
             EngineSource::Pinned if account.is_none_or(|account| account.reaches(&server)) => {
@@ -104,7 +104,7 @@ impl Postgres {
     fn fill(&mut self, place: &Place, bin: &Path, account: Option<&Account>) -> Result<(), Failure> {
         match self.from {
             EngineSource::Pinned => {
-                let template = place.installed.postgres_template();
+                let template = place.installed()?.postgres_template();
                 self.admin = read_password(&template.join(PASSWORD))?;
                 copy(&template.join("pgdata"), &self.data, Sharing::Own).map_err(at(&self.data))?;
                 account.map_or(Ok(()), |account| account.own(&self.data)).map_err(at(&self.data))

@@ -21,7 +21,7 @@ impl Redis {
 
     fn program(&self, place: &Place) -> Result<PathBuf, Failure> {
         let path = match &self.from {
-            EngineSource::Pinned => return Ok(place.installed.redis()),
+            EngineSource::Pinned => return Ok(place.installed()?.redis()),
             EngineSource::Path(path) => path,
         };
         let found = if path.components().count() == 1 { tools::on_path(path) } else { Some(path.clone()) };

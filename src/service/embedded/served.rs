@@ -75,3 +75,59 @@ impl Launch for Served {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Endpoint, ServiceKind};
+    use crate::process::Worker;
+    use crate::service::embedded::{EngineKind, EngineRequest, StartOptions, start_commands};
+    use crate::service::{Environment, ServiceError};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    /// Somebody else, who gives Kafka and nothing else.
+    struct Beside;
+
+    impl Environment for Beside {
+        fn provisioner(&self) -> &'static str {
+            "beside"
+        }
+
+        fn wait(&self, service: &str, _: Instant) -> Result<Endpoint, ServiceError> {
+            match service {
+                "kafka" => {
+                    let inside = Some("kafka:9092".to_owned());
+                    Ok(Endpoint { inside, ..Endpoint::at(ServiceKind::Kafka, "127.0.0.1:39092") })
+                }
+                other => Err(ServiceError(format!("`{other}` died"))),
+            }
+        }
+
+        fn stop(&self) {}
+    }
+
+    /// What becomes of a command that needs these.
+    fn fails(line: &str, needs: &[&str]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+        let kind = EngineKind::Command { kind: ServiceKind::Http, line: line.to_owned(), needs };
+        let mut options = StartOptions::with_exe("cutproof", Worker::unheld().unwrap());
+        options.beside = Some(Arc::new(Beside));
+        let request = EngineRequest { name: "core".to_owned(), kind };
+        let running = start_commands(&[request], folder.path(), &options).unwrap();
+        running.wait("core", Instant::now() + Duration::from_secs(60)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_command_is_told_where_services_are_that_somebody_else_gives() {
+        let told =
+            fails("echo \"at $CUTPROOF_ENDPOINT_KAFKA, inside $CUTPROOF_INSIDE_KAFKA\"; exit 3", &["kafka"]);
+        assert!(told.contains("at 127.0.0.1:39092, inside kafka:9092"), "{told}");
+    }
+
+    #[test]
+    fn a_command_is_not_started_where_what_it_needs_is_not_there() {
+        let told = fails("echo started", &["kafka", "redis"]);
+        assert!(told.contains("`redis` died") && !told.contains("started"), "{told}");
+    }
+}

@@ -12,6 +12,7 @@ use super::redis::Redis;
 use super::served::Served;
 use crate::model::{Endpoint, ServiceKind};
 use crate::process::Worker;
+use crate::service::Environment;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ pub enum EngineKind {
         kind: ServiceKind,
         /// The line for `sh -c`.
         line: String,
-        /// Services of the same start that must answer before; it is told where they are.
+        /// Services that must answer before, of the same start or beside it; it is told where they are.
         needs: Vec<String>,
     },
 }
@@ -85,6 +86,8 @@ pub struct StartOptions {
     pub limit: Duration,
     /// Where ports come from.
     pub ports: PortSource,
+    /// Services that are given by somebody else, for commands that need them.
+    pub beside: Option<Arc<dyn Environment>>,
     /// More options for the JVM.
     pub(super) jvm: Vec<String>,
     worker: Worker,
@@ -102,7 +105,8 @@ impl StartOptions {
     /// As [`StartOptions::new`], with the cutproof program given: for test programs, which are not it.
     pub fn with_exe(exe: impl Into<PathBuf>, worker: Worker) -> StartOptions {
         let limit = Duration::from_secs(60);
-        StartOptions { exe: exe.into(), limit, ports: Arc::new(Port::free), jvm: Vec::new(), worker }
+        let (exe, ports) = (exe.into(), Arc::new(Port::free));
+        StartOptions { exe, limit, ports, beside: None, jvm: Vec::new(), worker }
     }
 }
 
@@ -183,6 +187,27 @@ pub fn start(
     run_dir: &Path,
     options: &StartOptions,
 ) -> Result<Running, StartError> {
+    begin(Some(installed), requests, run_dir, options)
+}
+
+/// As [`start`], for commands only: no engine has to be installed.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_commands(
+    requests: &[EngineRequest],
+    run_dir: &Path,
+    options: &StartOptions,
+) -> Result<Running, StartError> {
+    begin(None, requests, run_dir, options)
+}
+
+fn begin(
+    installed: Option<&Arc<Installed>>,
+    requests: &[EngineRequest],
+    run_dir: &Path,
+    options: &StartOptions,
+) -> Result<Running, StartError> {
     let launches = launches(requests, options)?;
     let (data, logs) = (run_dir.join("data"), run_dir.join("logs"));
     for folder in [&data, &logs] {
@@ -211,9 +236,9 @@ pub fn start(
             log: logs.join(format!("{name}.log")),
             logs: logs.clone(),
             ports: Arc::clone(&options.ports),
-            installed: Arc::clone(installed),
+            installed: installed.cloned(),
             exe: options.exe.clone(),
-            others: others(&board),
+            others: others(&board, options.beside.clone()),
             deadline: board.start + options.limit,
             stopping: Arc::clone(&stopping),
             worker: options.worker,
@@ -227,10 +252,13 @@ pub fn start(
     Ok(running)
 }
 
-/// Waits on the board for others.
-fn others(board: &Arc<Board>) -> Others {
+/// Waits on the board for others, and for those that are on none where they are given.
+fn others(board: &Arc<Board>, beside: Option<Arc<dyn Environment>>) -> Others {
     let board = Arc::clone(board);
     Arc::new(move |name, deadline| {
+        if let Some(beside) = beside.as_ref().filter(|_| !board.has(name)) {
+            return beside.wait(name, deadline).map_err(|error| error.to_string());
+        }
         let started = board.wait(name, deadline).map_err(|error| error.to_string())?;
         Ok(started.endpoint)
     })
@@ -284,7 +312,7 @@ fn launches(requests: &[EngineRequest], options: &StartOptions) -> Result<Vec<Bo
             }
             EngineKind::Command { kind, line, needs } => {
                 let known = |need: &&String| !requests.iter().any(|other| other.name == **need);
-                if let Some(missing) = needs.iter().find(known) {
+                if let Some(missing) = needs.iter().find(known).filter(|_| options.beside.is_none()) {
                     return Err(refusal(name, "services of the same start", format!("no {missing}")));
                 }
                 launches.push(Box::new(Served::new(name, *kind, line, needs)));
@@ -311,6 +339,10 @@ fn refusal(service: &str, expected: &str, seen: String) -> StartError {
 impl Board {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.lock().services.contains_key(name)
     }
 
     /// Starts one engine, again with other ports where one was taken, and tells what became of it.

@@ -1,0 +1,64 @@
+//! A socket between a run and the Docker of this machine, which a test can cut.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+pub struct Proxy {
+    path: PathBuf,
+    open: Arc<Mutex<Vec<UnixStream>>>,
+}
+
+impl Proxy {
+    /// Listens there, and hands everything on.
+    pub fn start(path: PathBuf) -> Proxy {
+        let listener = UnixListener::bind(&path).expect("a socket of ours");
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let streams = Arc::clone(&open);
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let far = UnixStream::connect(docker()).expect("Docker's socket");
+                let mut open = streams.lock().expect("nobody panics with it");
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let ends = |stream: &UnixStream| stream.try_clone().expect("a descriptor");
+                    let (from, to) = (ends(from), ends(to));
+                    open.push(ends(&from));
+                    std::thread::spawn(move || hand_on(from, to));
+                }
+            }
+        });
+        Proxy { path, open }
+    }
+
+    /// What DOCKER_HOST is to be.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.path.display())
+    }
+
+    /// What DOCKER_HOST is without a proxy.
+    pub fn real() -> String {
+        format!("unix://{}", docker().display())
+    }
+
+    /// From now on nothing answers.
+    pub fn cut(&self) {
+        std::fs::remove_file(&self.path).expect("the socket is there");
+        for stream in self.open.lock().expect("nobody panics with it").drain(..) {
+            // It may be closed already.
+            stream.shutdown(Shutdown::Both).ok();
+        }
+    }
+}
+
+fn hand_on(mut from: UnixStream, mut to: UnixStream) {
+    // Either end may close at any time.
+    io::copy(&mut from, &mut to).ok();
+    to.shutdown(Shutdown::Write).ok();
+}
+
+fn docker() -> PathBuf {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    host.strip_prefix("unix://").map_or_else(|| Path::new("/var/run/docker.sock").to_owned(), PathBuf::from)
+}
