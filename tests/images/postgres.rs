@@ -35,20 +35,20 @@ fn user_database_arguments_and_scripts_are_as_asked_for_and_survive_a_restart() 
     std::fs::set_permissions(scripts.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let volume = format!("{}:/docker-entrypoint-initdb.d:ro", scripts.path().display());
     let mut options = PUBLISH.to_vec();
-    for variable in ["POSTGRES_USER=feed owner", "POSTGRES_PASSWORD=s3'cret\\", "POSTGRES_DB=quant-hft"] {
+    for variable in ["POSTGRES_USER=feed owner", "POSTGRES_PASSWORD=s3'cret\\", "POSTGRES_DB=quant \"hft\""] {
         options.extend(["--env", variable]);
     }
     options.extend(["--volume", &volume]);
     let postgres = Container::run(IMAGE, &options, &["postgres", "-c", "wal_level=logical"]);
     let reach = |postgres: &Container| {
         let address = postgres.address(5432);
-        until("connection", || connect(&address, "feed owner", "s3'cret\\", "quant-hft"))
+        until("connection", || connect(&address, "feed owner", "s3'cret\\", "quant \"hft\""))
     };
     let mut client = reach(&postgres);
     assert_eq!(value(&mut client, "SHOW wal_level"), "logical");
     assert_eq!(value(&mut client, "SHOW server_encoding"), "UTF8");
     assert_eq!(value(&mut client, "SELECT string_agg(at, ',') FROM made"), "sql,sh");
-    let refused = connect(&postgres.address(5432), "feed owner", "wrong", "quant-hft").err().unwrap();
+    let refused = connect(&postgres.address(5432), "feed owner", "wrong", "quant \"hft\"").err().unwrap();
     assert!(refused.contains("password authentication failed"), "{refused}");
     assert!(!postgres.exec(&["cat", "/proc/1/status"]).contains("Uid:\t0"));
 

@@ -16,12 +16,6 @@ from_file() {
     unset "$file"
 }
 
-# Whoever can connect asks this server: a socket inside the container only, until the scripts are done.
-ask() {
-    PGPASSWORD=$POSTGRES_PASSWORD psql --quiet --no-psqlrc --no-password --set ON_ERROR_STOP=1 \
-        --username "$POSTGRES_USER" --host /var/run/postgresql "$@"
-}
-
 make_cluster() {
     [ -n "$POSTGRES_PASSWORD" ] || [ "$POSTGRES_HOST_AUTH_METHOD" = trust ] ||
         fail 'POSTGRES_PASSWORD is missing; POSTGRES_HOST_AUTH_METHOD=trust lets everybody in without one'
@@ -33,29 +27,36 @@ make_cluster() {
     printf '\nhost all all all %s\n' "$POSTGRES_HOST_AUTH_METHOD" >>"$PGDATA/pg_hba.conf"
 }
 
+# Without a server: single-user mode reads one statement a line, and ends well whatever they said.
+make_database() {
+    [ "$POSTGRES_DB" != postgres ] || return 0
+    postgres --single -c fsync=off -c log_checkpoints=off postgres >/tmp/database.log 2>&1 \
+        <<<"CREATE DATABASE \"${POSTGRES_DB//\"/\"\"}\""
+    ! grep -E 'ERROR|FATAL|PANIC' /tmp/database.log >&2 || fail "no database $POSTGRES_DB was made"
+}
+
+# psql as scripts are run by: to a socket inside the container, which nobody else reaches.
+ask() {
+    PGPASSWORD=$POSTGRES_PASSWORD psql --quiet --no-psqlrc --no-password --set ON_ERROR_STOP=1 \
+        --username "$POSTGRES_USER" --host /var/run/postgresql --dbname "$POSTGRES_DB" "$@"
+}
+
+# On a server that listens to nobody else, with the same arguments: a script may need what they switch on.
 run_scripts() {
-    local file
-    for file in /docker-entrypoint-initdb.d/*; do
+    local file scripts=(/docker-entrypoint-initdb.d/*)
+    [ ${#scripts[@]} -gt 0 ] || return 0
+    pg_ctl start --silent --wait --options "$(printf '%q ' "${@:2}") -c listen_addresses=''" >/tmp/first.log ||
+        { cat /tmp/first.log >&2; fail 'the server did not start'; }
+    export POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB
+    for file in "${scripts[@]}"; do
         echo "running $file"
         case $file in
         *.sh) if [ -x "$file" ]; then "$file"; else . "$file"; fi ;;
-        *.sql) ask --dbname "$POSTGRES_DB" --file "$file" ;;
-        *.sql.gz) gunzip --stdout "$file" | ask --dbname "$POSTGRES_DB" ;;
+        *.sql) ask --file "$file" ;;
+        *.sql.gz) gunzip --stdout "$file" | ask ;;
         *) echo "$file is neither .sh, .sql nor .sql.gz: left alone" ;;
         esac
     done
-}
-
-first_start() {
-    make_cluster
-    # Its own arguments too: a script may need what they switch on.
-    pg_ctl start --silent --wait --options "$(printf '%q ' "${@:2}") -c listen_addresses=''" >/tmp/first.log ||
-        { cat /tmp/first.log >&2; fail 'the server did not start'; }
-    [ "$POSTGRES_DB" = postgres ] ||
-        ask --dbname postgres --set db="$POSTGRES_DB" <<<'CREATE DATABASE :"db"' ||
-        fail "no database $POSTGRES_DB was made"
-    export POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB
-    run_scripts
     export -n POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB
     pg_ctl stop --silent --wait --mode fast
 }
@@ -74,6 +75,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     from_file POSTGRES_DB "$POSTGRES_USER"
     from_file POSTGRES_INITDB_ARGS ''
     : "${POSTGRES_HOST_AUTH_METHOD:=scram-sha-256}"
-    first_start "$@"
+    make_cluster
+    make_database
+    run_scripts "$@"
 fi
 exec "$@"
