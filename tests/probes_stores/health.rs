@@ -36,7 +36,7 @@ fn services_that_do_not_answer_are_named_with_the_reason() {
     assert_eq!((outcome.number("services"), outcome.number("healthy")), (7.0, 2.0));
     assert!(outcome.fact("redis").contains("nothing listens"), "{}", outcome.fact("redis"));
     assert!(outcome.fact("clickhouse").contains("no answer from"), "{}", outcome.fact("clickhouse"));
-    assert!(outcome.fact("kafka").contains("did not tell its cluster id"), "{}", outcome.fact("kafka"));
+    assert!(outcome.fact("kafka").contains("nothing answers as Kafka at"), "{}", outcome.fact("kafka"));
     assert!(outcome.fact("prometheus").contains("nothing listens"), "{}", outcome.fact("prometheus"));
 }
 
