@@ -84,7 +84,9 @@ pub fn run(arguments: Arguments) -> super::Result {
 fn predicate(bundles: &[&Bundle]) -> super::Result<String> {
     let &[bundle] = bundles else {
         let count = bundles.len();
-        return Err(Refusal(format!("--output-predicate is of one run: expected one folder, and saw {count}")));
+        return Err(Refusal(format!(
+            "--output-predicate is of one run: expected one folder, and saw {count}"
+        )));
     };
     let shown = bundle.folder.display();
     if let Some(finding) = bundle.findings.iter().find(|finding| finding.severity == Severity::Error) {

@@ -19,7 +19,8 @@ use std::collections::BTreeSet;
 pub const SUMMARY: usize = 1024 * 1024;
 
 /// Stands behind a summary that was cut.
-const CUT: &str = "\n\n… cut: the summary of a step has no more room; the report is in the evidence's files\n";
+const CUT: &str =
+    "\n\n… cut: the summary of a step has no more room; the report is in the evidence's files\n";
 
 /// The summary of a step. A shard signs nothing off, and a page that says so of each would hide what it measured: of a
 /// shard it is what a person sees at a terminal, and the page is that of the merged bundle.
@@ -91,7 +92,8 @@ impl Told {
         told.reasons(&runs);
         let mut gates: Vec<_> = runs.iter().flat_map(|run| notable(run)).collect();
         gates.sort_by_key(|(view, asked)| (std::cmp::Reverse(view.verdict), *asked));
-        let own: BTreeSet<_> = gates.iter().filter(|(view, _)| view.selected).map(|(view, _)| &view.gate.id).collect();
+        let own: BTreeSet<_> =
+            gates.iter().filter(|(view, _)| view.selected).map(|(view, _)| &view.gate.id).collect();
         for (view, asked) in &gates {
             // What a gate was as the set-up of another shard, it was for itself too.
             if view.selected || !own.contains(&view.gate.id) {
@@ -152,7 +154,9 @@ impl Told {
             message: message(view),
         };
         match asked {
-            Asked::Yes if view.verdict != Verdict::Passed && !waived(&view.gate.id) => self.errors.push(annotation),
+            Asked::Yes if view.verdict != Verdict::Passed && !waived(&view.gate.id) => {
+                self.errors.push(annotation)
+            }
             _ => self.warnings.push(annotation),
         }
     }
@@ -168,7 +172,8 @@ enum Asked {
 /// The run that is told of, of shards each, and the runs within it. One that contradicts itself is among the findings.
 fn runs<'a>(sources: &Sources<'a>) -> (Vec<RunView<'a>>, Vec<RunView<'a>>) {
     let journals = sources.bundle.map_or(&[][..], |bundle| &bundle.journals);
-    let views = journals.iter().filter_map(|journal| Some((&journal.path, RunView::of(&journal.records).ok()?)));
+    let views =
+        journals.iter().filter_map(|journal| Some((&journal.path, RunView::of(&journal.records).ok()?)));
     let (own, within): (Vec<_>, Vec<_>) =
         views.partition(|(path, _)| !path.split('/').any(|part| part == "runs"));
     let views = |of: Vec<(_, RunView<'a>)>| of.into_iter().map(|(_, view)| view).collect();

@@ -91,7 +91,10 @@ fn of_many_red_gates_ten_are_told() {
     let gates: Vec<_> = names.iter().map(|name| (name.as_str(), Verdict::Failed)).collect();
     let told = commands(&run(&gates));
     assert_eq!(told.lines().count(), 10);
-    assert!(told.ends_with("::error title=cutproof report::16 more findings: see the log of this step\n"), "{told}");
+    assert!(
+        told.ends_with("::error title=cutproof report::16 more findings: see the log of this step\n"),
+        "{told}"
+    );
 }
 
 fn shard(mut sample: Sample, setup: &[&str]) -> Sample {
@@ -105,14 +108,20 @@ fn a_green_shard_annotates_nothing_and_its_summary_is_that_of_the_terminal() {
     let (told, summary) = told_by(&shard(run(&[("a", Verdict::Passed)]), &[]), &Policy::built_in());
     assert_eq!(told, "", "that it is no whole run is no fault of it");
     assert!(summary.starts_with("# shard 1/2: partial\n"), "{summary}");
-    assert!(summary.contains("PARTIAL shard 1/2: 1 of 1 gates passed") && !summary.contains("INCOMPLETE"), "{summary}");
+    assert!(
+        summary.contains("PARTIAL shard 1/2: 1 of 1 gates passed") && !summary.contains("INCOMPLETE"),
+        "{summary}"
+    );
 }
 
 #[test]
 fn set_up_that_failed_is_told_as_such_where_the_gate_itself_is_not() {
     let gates = [("a", Verdict::Failed), ("b", Verdict::Skipped)];
     let told = told_by(&shard(run(&gates), &["a"]), &Policy::built_in()).0;
-    assert!(told.contains("title=set-up infra%3A%3Aa failed") && told.contains("title=infra%3A%3Ab skipped"), "{told}");
+    assert!(
+        told.contains("title=set-up infra%3A%3Aa failed") && told.contains("title=infra%3A%3Ab skipped"),
+        "{told}"
+    );
     // Merged, the gate's own shard tells it.
     let other = shard(run(&[("a", Verdict::Failed)]), &[]);
     let two = shard(run(&gates), &["a"]);
@@ -163,6 +172,9 @@ proptest! {
 #[test]
 fn an_interrupted_run_says_by_what() {
     let mut sample = Sample::new(vec![planned("a", true, &[], &[])]);
-    sample.event(Event::Interrupted { by: "SIGTERM".to_owned() }).end("a", Verdict::Skipped, "interrupted").done();
+    sample
+        .event(Event::Interrupted { by: "SIGTERM".to_owned() })
+        .end("a", Verdict::Skipped, "interrupted")
+        .done();
     assert!(commands(&sample).contains("interrupted by SIGTERM"), "{}", commands(&sample));
 }
