@@ -277,6 +277,11 @@ fn shards_of_different_commits_are_refused() {
         told.stderr
     );
     assert_eq!(told.stderr.matches("the commit must be").count(), 1, "of the third only: {}", told.stderr);
+    let mut log = desk.program("git");
+    log.current_dir(&work).args(["log", "--format=%H"]);
+    let commits = ended(log).with_code(0).stdout;
+    assert_eq!(commits.lines().count(), 2);
+    assert!(commits.lines().all(|commit| told.stderr.contains(commit)), "both are named: {}", told.stderr);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! GitHub's workflows, by act. What act can't fetch has a stand-in, which does what the workflow relies on.
 
-use crate::common::{Ended, argument, ended};
+use crate::common::{Ended, Going, argument, ended, expect_soon, run_folder};
 use crate::{Repository, expect_merged, expect_taken_back, junit, source, tool};
+use rustix::process::Signal;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 /// Third-party actions, as the workflows pin them.
 const STAND_INS: [(&str, &str); 4] = [
@@ -52,7 +54,8 @@ impl Repository {
 
 /// Lines that act took for annotations, without what it puts before them.
 fn annotations(ended: &Ended) -> Vec<&str> {
-    let said = ended.stdout.lines().filter_map(|line| line.split_once("::error ").or(line.split_once("::warning ")));
+    let said = ended.stdout.lines().filter(|line| line.contains('❗') || line.contains('🚧'));
+    let said = said.filter_map(|line| line.split_once("::error ").or(line.split_once("::warning ")));
     said.map(|(_, rest)| rest).collect()
 }
 
@@ -67,7 +70,14 @@ fn two_shards_are_run_merged_verified_and_shown() {
     assert_eq!(junit(&merged.join("junit.xml")), (Vec::new(), 5));
     let shards: usize = [1, 2].iter().map(|shard| shard_cases(&repository, *shard)).sum();
     assert_eq!(shards, 5, "each gate is reported by one shard");
-    for said in ["# shard 1/2: partial", "# shard 2/2: partial", "# GO\n", "Not attested", "verdict=passed", "decision=GO"] {
+    for said in [
+        "# shard 1/2: partial",
+        "# shard 2/2: partial",
+        "# GO\n",
+        "Not attested",
+        "verdict=passed",
+        "decision=GO",
+    ] {
         assert!(ended.stdout.contains(said), "no {said:?} in:\n{}", ended.stdout);
     }
     assert_eq!(annotations(&ended), Vec::<&str>::new());
@@ -78,7 +88,7 @@ fn two_shards_are_run_merged_verified_and_shown() {
 
 fn shard_cases(repository: &Repository, shard: usize) -> usize {
     let folder = repository.artifact(&format!("shard-{shard}"));
-    let run = crate::common::run_folder(&folder).unwrap_or_else(|| panic!("no run of shard {shard}"));
+    let run = run_folder(&folder).unwrap_or_else(|| panic!("no run of shard {shard}"));
     junit(&run.join("junit.xml")).1
 }
 
@@ -95,7 +105,7 @@ fn a_red_gate_makes_the_workflow_red_and_stands_at_its_line() {
     assert_eq!(junit(&merged.join("junit.xml")), (vec!["beta".to_owned(), "gamma".to_owned()], 5));
     let text = fs::read_to_string(repository.path("gates/desk.toml")).expect("the profile");
     let lines: Vec<_> = text.lines().collect();
-    let line = lines.iter().position(|line| *line == "id = \"beta\"").expect("the gate");
+    let line = lines.iter().position(|line| *line == "id = \"beta\"").expect("the gate") + 1;
     let told = annotations(&ended);
     let at = format!("file=gates/desk.toml,line={line},title=readiness%3A%3Abeta failed::exit_code = 3");
     assert!(told.iter().any(|told| told.starts_with(&at)), "no {at} in {told:#?}");
@@ -111,12 +121,16 @@ fn a_red_gate_makes_the_workflow_red_and_stands_at_its_line() {
 #[ignore = "needs act"]
 fn a_profile_with_a_mistake_is_told_in_an_annotation_and_no_shard_is_merged() {
     let repository = Repository::new();
-    repository.write("gates/desk.toml", "environment = \"desk\"\n[[gate]]\nid = \"a\"\nprobbe = \"command\"\n");
+    repository
+        .write("gates/desk.toml", "environment = \"desk\"\n[[gate]]\nid = \"a\"\nprobbe = \"command\"\n");
     repository.commit("https://localhost/desk/desk.git");
     let ended = repository.gates();
     assert_ne!(ended.code, Some(0));
     let told = annotations(&ended);
-    assert!(told.iter().any(|told| told.contains("gates/desk.toml:4") && told.contains("probbe")), "{told:#?}");
+    assert!(
+        told.iter().any(|told| told.contains("gates/desk.toml:4") && told.contains("probbe")),
+        "{told:#?}"
+    );
     assert!(told.iter().any(|told| told.contains("expected the runs of all shards")), "{told:#?}");
     assert!(!repository.artifact("evidence/merged").exists());
 }
@@ -134,7 +148,8 @@ fn cutover(kill: &str, signal: &str) -> (Repository, Ended) {
         ("evidence", &evidence),
     ];
     let variable = format!("{kill}={signal}");
-    let ended = repository.act(".github/workflows/cutover.yml", &inputs, &["--env", &order, "--env", &variable]);
+    let ended =
+        repository.act(".github/workflows/cutover.yml", &inputs, &["--env", &order, "--env", &variable]);
     (repository, ended)
 }
 
@@ -147,7 +162,7 @@ fn a_cutover_that_is_killed_is_rolled_back_by_the_recovery_job() {
     assert!(ended.stdout.contains("verification passed: "), "{}", ended.stdout);
     assert!(job_succeeded(&ended, "recovery"), "{}", ended.stdout);
     let kept = repository.artifact("recovery-1");
-    let run = crate::common::run_folder(&kept).expect("the evidence is kept with the job");
+    let run = run_folder(&kept).expect("the evidence is kept with the job");
     assert!(run.join("ctp_rollback_result.env").is_file() && run.join("manifest.json").is_file());
 }
 
@@ -186,10 +201,50 @@ fn the_workflows_are_sound() {
     ended(lint).with_code(0);
 }
 
+/// What a runner does with a job that is cancelled: SIGINT to the process that it started, and to no other.
+#[test]
+fn a_step_that_is_cancelled_ends_in_order_and_says_where_its_evidence_is() {
+    let repository = Repository::new();
+    repository.write("gates/slow.toml", SLOW);
+    let mut step = repository.program(Path::new("bash"));
+    step.arg("ci/github/run.sh").env("CUTPROOF", env!("CARGO_BIN_EXE_cutproof"));
+    let (outputs, evidence) = (repository.desk.path("outputs"), repository.desk.path("evidence"));
+    step.env("GITHUB_OUTPUT", &outputs).env("STEP_VERB", "gates-run").env("STEP_PROFILE", "slow");
+    step.env("STEP_EVIDENCE_DIR", &evidence).env("STEP_SHARDS", "shards");
+    for unset in ["STEP_PROVISION", "STEP_PARTITION", "STEP_ARGS"] {
+        step.env(unset, "");
+    }
+    let mut going = Going::start(step.stdout(Stdio::null()).stderr(Stdio::null()));
+    expect_soon("the gate runs", || repository.path("begun").exists());
+    going.signal(Signal::INT);
+    expect_soon("the step ends", || going.child().try_wait().expect("a child of ours").is_some());
+    let run = run_folder(&evidence).expect("a run");
+    let told = fs::read_to_string(&outputs).expect("the step's outputs");
+    assert_eq!(told, format!("run={}\nexit-code=143\n", argument(&run)));
+    let summary = fs::read_to_string(run.join("summary.json")).expect("a summary");
+    assert!(summary.contains("\"verdict\": \"interrupted\""), "{summary}");
+}
+
+const SLOW: &str = r#"
+environment = "desk"
+
+[[gate]]
+id = "slow"
+phase = "readiness"
+probe = "command"
+timeout = "300s"
+with = { shell = "touch begun; sleep 250" }
+"#;
+
 /// Whatever a caller gives reaches a shell as a variable: as a part of a script it would be run.
 #[test]
 fn no_script_has_an_expression_in_it() {
-    let files = [".github/workflows/cutproof.yml", ".github/workflows/cutover.yml", ".github/workflows/gates.yml", "ci/github/action.yml"];
+    let files = [
+        ".github/workflows/cutproof.yml",
+        ".github/workflows/cutover.yml",
+        ".github/workflows/gates.yml",
+        "ci/github/action.yml",
+    ];
     for file in files {
         let text = fs::read_to_string(source(file)).expect("a file of ours");
         let mut script = None;
@@ -198,7 +253,8 @@ fn no_script_has_an_expression_in_it() {
             if script.is_some_and(|of| indent <= of && !line.trim().is_empty()) {
                 script = None;
             }
-            if line.trim_start().trim_start_matches("- ").starts_with("run:") {
+            // With a value: an output may be called `run` too.
+            if line.trim_start().trim_start_matches("- ").starts_with("run: ") {
                 script = Some(indent);
             }
             assert!(script.is_none() || !line.contains("${{"), "{file}:{number}: {line}");
@@ -209,9 +265,15 @@ fn no_script_has_an_expression_in_it() {
 /// A branch of another's repository may change under us.
 #[test]
 fn what_others_made_is_pinned_and_has_a_stand_in() {
-    for file in [".github/workflows/cutproof.yml", ".github/workflows/cutover.yml", ".github/workflows/gates.yml", "ci/github/action.yml"] {
+    for file in [
+        ".github/workflows/cutproof.yml",
+        ".github/workflows/cutover.yml",
+        ".github/workflows/gates.yml",
+        "ci/github/action.yml",
+    ] {
         let text = fs::read_to_string(source(file)).expect("a file of ours");
-        let uses = text.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: "));
+        let uses =
+            text.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: "));
         for used in uses.filter(|used| !used.starts_with("./")) {
             assert!(STAND_INS.iter().any(|(known, _)| *known == used), "{file}: {used}");
             let (_, version) = used.split_once('@').expect("a version");

@@ -38,7 +38,12 @@ impl Repository {
         self.commit("git@localhost:desk/desk.git");
         let mut run = self.program(&tool("gitlab-ci-local"));
         // Jobs have folders of their own, as on GitLab: what one hands to another is what its artifacts say.
-        run.args(["--force-shell-executor", "--shell-isolation", "--no-color", "--artifacts-to-source=false"]);
+        run.args([
+            "--force-shell-executor",
+            "--shell-isolation",
+            "--no-color",
+            "--artifacts-to-source=false",
+        ]);
         for (name, value) in variables {
             run.args(["--variable", &format!("{name}={value}")]);
         }
@@ -51,7 +56,8 @@ impl Repository {
         let jobs = fs::read_dir(folder).expect("artifacts").flatten().map(|entry| entry.path());
         // Names are kept in a form of letters: `:` is Og.
         let job = job.replace(':', "Og").replace('-', "LQ");
-        let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&job));
+        let named =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&job));
         let mut found: Vec<_> = jobs.filter(named).collect();
         found.sort();
         found
@@ -65,7 +71,9 @@ fn two_shards_are_run_merged_and_verified() {
     let ended = repository.gitlab(GATES, &[]).with_code(0);
     let told = format!("{}{}", ended.stdout, ended.stderr);
     assert!(told.contains("PARTIAL shard 1/2") && told.contains("PARTIAL shard 2/2"), "{told}");
-    let [merge] = &repository.kept_by("cutproof:merge")[..] else { panic!("no artifacts of the merge:\n{told}") };
+    let [merge] = &repository.kept_by("cutproof:merge")[..] else {
+        panic!("no artifacts of the merge:\n{told}")
+    };
     let merged = merge.join("evidence/merged");
     expect_merged(&repository.desk, &merged, 0);
     assert_eq!(junit(&merged.join("junit.xml")), (Vec::new(), 5));
@@ -90,7 +98,9 @@ fn a_red_gate_makes_the_pipeline_red_and_its_evidence_is_kept() {
     repository.write("red", "");
     let ended = repository.gitlab(GATES, &[]);
     assert_ne!(ended.code, Some(0), "{}", ended.stdout);
-    let [merge] = &repository.kept_by("cutproof:merge")[..] else { panic!("nothing merged: {}", ended.stdout) };
+    let [merge] = &repository.kept_by("cutproof:merge")[..] else {
+        panic!("nothing merged: {}", ended.stdout)
+    };
     let merged = merge.join("evidence/merged");
     expect_merged(&repository.desk, &merged, 1);
     assert_eq!(junit(&merged.join("junit.xml")), (vec!["beta".to_owned(), "gamma".to_owned()], 5));

@@ -13,7 +13,8 @@ fn job() -> Value {
     let validator = tool("kubernetes-validate");
     let python = validator.with_file_name("kubernetes-validate-venv").join("bin/python");
     let mut read = Command::new(python);
-    read.args(["-c", "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"]).arg(source(JOB));
+    read.args(["-c", "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"])
+        .arg(source(JOB));
     serde_json::from_str(&ended(read).with_code(0).stdout).expect("JSON")
 }
 
@@ -46,7 +47,10 @@ fn the_jobs_numbers_agree_and_nothing_that_is_red_runs_again() {
     let total = total.filter(|variable| variable["name"] == "CUTPROOF_PARTITION_TOTAL");
     let total: Vec<_> = total.map(|variable| variable["value"].as_str().expect("a text")).collect();
     assert_eq!(total, [spec["completions"].to_string()]);
-    assert_eq!((&spec["parallelism"], &spec["completionMode"]), (&spec["completions"], &Value::from("Indexed")));
+    assert_eq!(
+        (&spec["parallelism"], &spec["completionMode"]),
+        (&spec["completions"], &Value::from("Indexed"))
+    );
     assert_eq!((&spec["backoffLimitPerIndex"], &spec["backoffLimit"]), (&Value::from(0), &Value::Null));
     assert_eq!(spec["template"]["spec"]["restartPolicy"], "Never");
     assert_eq!(spec["podFailurePolicy"]["rules"][1]["onExitCodes"]["containerName"], container["name"]);
@@ -64,7 +68,11 @@ fn its_pods_are_shards_that_merge() {
         let put = |word: &String| {
             let word = word.replace("$(JOB_NAME)", "gates").replace("$(POD_NAME)", &format!("gates-{index}"));
             let word = word.replace("/evidence", &argument(&desk.path("evidence")));
-            if word == "single-host" { argument(&source("tests/pipelines/repository/gates/desk.toml")) } else { word }
+            if word == "single-host" {
+                argument(&source("tests/pipelines/repository/gates/desk.toml"))
+            } else {
+                word
+            }
         };
         let words: Vec<_> = words.iter().map(put).collect();
         let mut pod = desk.cutproof(&words.iter().map(String::as_str).collect::<Vec<_>>());

@@ -15,7 +15,13 @@ fn recover(repository: &Repository) -> Ended {
 
 fn cutover(repository: &Repository, variable: &str) -> Ended {
     let mut cutover = repository.program(Path::new(env!("CARGO_BIN_EXE_cutproof")));
-    cutover.args(["cutover", "--execute", "--yes", "--evidence-dir", &argument(&repository.desk.path("kept"))]);
+    cutover.args([
+        "cutover",
+        "--execute",
+        "--yes",
+        "--evidence-dir",
+        &argument(&repository.desk.path("kept")),
+    ]);
     cutover.env("DESK_ORDER", repository.desk.path("order")).env(variable, "yes");
     ended(cutover)
 }
@@ -51,14 +57,19 @@ fn a_rollback_that_fails_is_red_and_calls_for_a_person() {
     let repository = Repository::new();
     let template = "configs/ops/ctp_rollback_drill.template.env";
     let text = std::fs::read_to_string(repository.path(template)).expect("the template");
-    repository.write(template, &text.replace("rollback restore_previous_binaries >>", "x >> /dev/null; false; false >>"));
+    repository.write(
+        template,
+        &text.replace("rollback restore_previous_binaries >>", "x >> /dev/null; false; false >>"),
+    );
     let text = std::fs::read_to_string(repository.path(template)).expect("the template");
     assert!(text.contains("false"), "{text}");
     cutover(&repository, "DESK_KILL");
     let ended = recover(&repository);
     assert_ne!(ended.code, Some(0));
     assert!(ended.stderr.contains("a person must look now"), "{}", ended.stderr);
-    assert!(!order(&repository.desk.path("order")).iter().any(|step| step.contains("previous_core_engine_start")));
+    assert!(
+        !order(&repository.desk.path("order")).iter().any(|step| step.contains("previous_core_engine_start"))
+    );
 }
 
 #[test]

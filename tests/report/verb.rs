@@ -90,3 +90,56 @@ fn nothing_is_written_into_a_runs_folder() {
     let both = ["report", &argument(&run), "--output-html", &path, "--output-md", &path];
     desk.run(&both).with_code(2);
 }
+
+/// The report in a step of GitHub, whose files may hold something already.
+fn step(desk: &Desk, run: &str) -> (common::Ended, String, String) {
+    let (summary, outputs) = (desk.write("summary", "before\n"), desk.write("outputs", "x=1\n"));
+    let mut report = desk.cutproof(&["report", run, "--github"]);
+    report.env("GITHUB_STEP_SUMMARY", &summary).env("GITHUB_OUTPUT", &outputs);
+    let ended = common::ended(report);
+    (ended, desk.read("summary"), desk.read("outputs"))
+}
+
+#[test]
+fn in_a_step_of_github_red_gates_are_annotated_at_their_line_and_the_page_is_the_summary() {
+    let (desk, run) = run(false);
+    let (told, summary, outputs) = step(&desk, &argument(&run));
+    let told = told.with_code(1);
+    let line = told.stdout.strip_prefix("::error file=").expect("an annotation");
+    assert!(
+        line.contains("desk.toml,line=5,title=readiness%3A%3Aready failed::exit_code = 1"),
+        "{}",
+        told.stdout
+    );
+    assert_eq!(told.stdout.lines().count(), 1);
+    assert!(summary.starts_with("before\n# NO-GO\n"), "{summary}");
+    assert_eq!(outputs, "x=1\nverdict=failed\ndecision=NO-GO\n");
+}
+
+#[test]
+fn a_summary_that_is_full_is_not_made_longer_than_github_takes() {
+    let (desk, run) = run(true);
+    let summary = desk.write("summary", &"x".repeat(1024 * 1024 - 700));
+    let mut report = desk.cutproof(&["report", &argument(&run), "--github"]);
+    report.env("GITHUB_STEP_SUMMARY", &summary);
+    let told = common::ended(report).with_code(0);
+    assert!(told.stderr.contains("GITHUB_OUTPUT is not set"), "{}", told.stderr);
+    let summary = fs::read_to_string(summary).expect("the summary");
+    assert!(summary.len() <= 1024 * 1024 && summary.contains("# GO\n"), "{}", summary.len());
+    assert!(summary.ends_with("the report is in the evidence's files\n"));
+}
+
+#[test]
+fn the_predicate_is_what_signing_would_sign() {
+    let (desk, run) = run(true);
+    let (run, output) = (argument(&run), argument(&desk.path("predicate.json")));
+    desk.run(&["report", &run, "--output-predicate", &output]).with_code(0);
+    let predicate: serde_json::Value = serde_json::from_str(&desk.read("predicate.json")).expect("JSON");
+    assert_eq!(predicate["result"], "PASSED");
+    assert_eq!(predicate["passedTests"], serde_json::json!(["readiness::ready"]));
+    let told = desk.run(&["report", &run, &run, "--output-predicate", &output]).with_code(2);
+    assert!(told.error().contains("expected one folder"), "{}", told.stderr);
+    fs::write(std::path::Path::new(&run).join("junit.xml"), "").expect("a file of ours");
+    let told = desk.run(&["report", &run, "--output-predicate", &output]).with_code(2);
+    assert!(told.error().contains("is not attested"), "{}", told.stderr);
+}
