@@ -3,14 +3,17 @@
 use cutproof::model::service::Tls;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// Two authorities and whom they vouch for, in a folder that goes with the test process's temporary files.
 pub struct Certificates {
     folder: TempDir,
+    /// Removes the folder at the end of its input, which comes with the end of this process: statics are not dropped.
+    _keeper: Child,
 }
 
 const CONFIG: &str = "
@@ -45,7 +48,14 @@ impl Certificates {
     fn make() -> Certificates {
         let folder = tempfile::Builder::new().prefix("cutproof-tls-").tempdir().expect("a folder");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
-        let made = Certificates { folder };
+        let keeper = Command::new("sh")
+            .args(["-c", "trap '' INT TERM; read line; rm -rf -- \"$0\""])
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("a shell starts");
+        let made = Certificates { folder, _keeper: keeper };
         fs::write(made.path("ca.cnf"), CONFIG).expect("a file of ours");
         for ca in ["ca", "other"] {
             made.openssl(&format!(

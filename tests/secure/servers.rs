@@ -89,7 +89,7 @@ pub fn nginx(folder: &Path, http: &str, ports: &[u16]) -> Server {
         .join(" ");
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
     let text = format!(
-        "{user} daemon off; worker_processes 1; pid {}; error_log stderr;\nevents {{}}\nhttp {{ access_log off; {temporary}\n{http}\n}}\n",
+        "{user} daemon off; master_process off; pid {}; error_log stderr;\nevents {{}}\nhttp {{ access_log off; {temporary}\n{http}\n}}\n",
         path("nginx.pid")
     );
     let file = folder.join("nginx.conf");
