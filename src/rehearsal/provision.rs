@@ -106,6 +106,22 @@ pub fn endpoints(
     services.iter().filter_map(found).collect()
 }
 
+/// Where the services are that a run does not start. Passwords and certificates of those that it starts are not the
+/// profile's, whose files may not be here.
+///
+/// # Errors
+/// As [`endpoints`].
+fn others(
+    services: &[Service],
+    given: &[(String, String)],
+    started: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Endpoint>, String> {
+    known(services, given)?;
+    let services: Vec<_> = services.iter().filter(|service| !started(&service.name)).cloned().collect();
+    let given: Vec<_> = given.iter().filter(|(name, _)| !started(name)).cloned().collect();
+    endpoints(&services, &given)
+}
+
 /// The endpoint at an address, and where the other services see it: a variable says that, unless a flag has named
 /// another place than the variables.
 fn seen(service: &Service, address: &str, given: &[(String, String)]) -> Result<Endpoint, String> {

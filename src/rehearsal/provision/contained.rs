@@ -3,7 +3,7 @@
 
 use super::image::image;
 use super::local::{POSTGRES_USER, Start, kafka_of};
-use super::{Provision, attached, endpoints};
+use super::{Provision, attached, others};
 use crate::model::{Endpoint, ServiceKind};
 use crate::process::Worker;
 use crate::profile::Service;
@@ -44,7 +44,8 @@ pub(super) fn start(
     reuse: bool,
 ) -> Result<Contained, String> {
     let requests = requests(start.services)?;
-    let known = endpoints(start.services, start.given)?;
+    let started = |name: &str| requests.iter().any(|request| request.name == name);
+    let known = others(start.services, start.given, started)?;
     let owed = if reuse { None } else { Some(sweeping()?) };
     // What runs whose processes were all killed have left.
     let swept = containers::sweep(daemon).err();

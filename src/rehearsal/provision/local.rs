@@ -1,7 +1,7 @@
 //! Services as local processes: the real engines, or beside containers only those that a command serves. What is
 //! neither is given by somebody else, beside them.
 
-use super::{Provision, attached, contained, endpoints};
+use super::{Provision, attached, contained, others};
 use crate::model::{Endpoint, ServiceKind};
 use crate::process::{Cancel, Worker};
 use crate::profile::{Engine, Service};
@@ -56,7 +56,8 @@ impl Local {
     /// Requests that don't fit together, or a folder that can't be made.
     pub fn engines(start: Start<'_>, installed: &Arc<Installed>) -> Result<Local, String> {
         let requests = engines(start.services)?;
-        let known = endpoints(start.services, start.given)?;
+        let started = |name: &str| requests.iter().any(|request| request.name == name);
+        let known = others(start.services, start.given, started)?;
         let beside = Arc::new(attached(known, Provision::Attach.as_str(), start.cancel));
         let folder = make_folder(start.run)?;
         let options = options(&start)?;
