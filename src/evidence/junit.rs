@@ -108,6 +108,7 @@ impl Report<'_> {
         }
         let count = |kind: Kind| cases.iter().filter(|(of, _)| *of == Some(kind)).count().to_string();
         let micros = cases.iter().fold(0_u64, |sum, (_, micros)| sum.saturating_add(*micros));
+        let to_the_millisecond = micros.saturating_add(500) / 1000 * 1000;
         let name = format!("{} {part}{}", self.names.environment, self.names.mark);
         // In the years that have four digits.
         let began = self.run.started.started.millis().clamp(0, 253_402_300_799_000);
@@ -122,7 +123,7 @@ impl Report<'_> {
         attribute("skipped", &count(Kind::Skipped), to);
         attribute("hostname", &host, to);
         attribute("timestamp", &Stamp::from_millis(began).to_seconds(), to);
-        time(micros, to);
+        time(to_the_millisecond, to);
         to.push('>');
         self.suites += 1;
         true

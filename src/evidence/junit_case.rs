@@ -147,7 +147,7 @@ pub(super) fn attribute(key: &str, value: &str, to: &mut String) {
     to.push('"');
 }
 
-/// ` time="0.08"`, in seconds.
+/// ` time="0.08"`, in seconds. Of a suite Jenkins' schema takes three decimals.
 pub(super) fn time(micros: u64, to: &mut String) {
     // Writing to a String can't fail.
     let _ = write!(to, " time=\"{}\"", micros as f64 / 1e6);

@@ -1,13 +1,14 @@
-"""A report as PyPI's readers have it, one JSON text: a list of cases by each; and by Jenkins' schema.
+"""A report as PyPI's readers have it, one JSON text: a list of cases by each; and what Jenkins' schemas mind of it.
 
-read.py REPORT SCHEMA      {"junitparser": [{"suite", "class", "name", "status", "message"}], …}
+read.py REPORT SCHEMAS      {"cases": {"junitparser": [{"suite", "class", "name", "status", "message"}], …}, "minded": []}
 
-SCHEMA is junit-10.xsd of Jenkins' xunit plugin. It has no attribute `file` of a case, which GitLab and the two actions
-of GitHub need; Jenkins' own junit step does not ask the schema, and does not mind. So it is held against the report as
-it is, where that must be all that it minds, and against the report without that attribute, where it must mind nothing.
+SCHEMAS is a folder with two versions of junit-10.xsd of Jenkins' xunit plugin. One knows attempts (flakyFailure and its
+like) and no attribute `file` of a case, the other the attribute and no attempts. GitLab and the two actions of GitHub need
+the attribute; Jenkins' own junit step asks no schema. So each version gets the report without what only the other knows.
 """
 
 import json
+import os
 import sys
 
 import xmlschema
@@ -33,10 +34,11 @@ def by_junitparser(path):
 
 
 def by_xunitparser(path):
+    """One list: it does not keep suites apart."""
     with open(path, encoding="utf-8") as file:
-        suites, _ = xunitparser.parse(file)
+        cases, _ = xunitparser.parse(file)
     words = {"success": "passed", "failure": "failure", "error": "error", "skipped": "skipped"}
-    return [of(suite.name, case.classname, case.methodname, words[case.result], case.message or "") for suite in suites for case in suite]
+    return [of(None, case.classname, case.methodname, words[case.result], case.message or "") for case in cases]
 
 
 def by_lxml(path):
@@ -62,17 +64,25 @@ def by_lxml(path):
     return cases
 
 
-def schema_minds(path, schema):
-    """What the schema minds of the report but the one attribute."""
-    tree = etree.parse(path, etree.XMLParser(resolve_entities=False, huge_tree=True))
-    by_libxml = etree.XMLSchema(file=schema)
-    by_libxml.validate(tree)
-    minded = [entry.message for entry in by_libxml.error_log if "attribute 'file'" not in entry.message]
-    for case in tree.iter("testcase"):
-        case.attrib.pop("file", None)
-    if not by_libxml.validate(tree):
-        minded += [str(entry) for entry in by_libxml.error_log]
-    minded += [str(error.reason) for error in xmlschema.XMLSchema(schema).iter_errors(tree)]
+ATTEMPTS = ("flakyFailure", "flakyError", "rerunFailure", "rerunError")
+# By the commits of the plugin that they are of.
+WITH_ATTEMPTS = "ae25da5089d4f94ac6c4669bf736e4d416cc4665/junit-10.xsd"
+WITH_FILE = "14c6e39c38408b9ed6280361484a13c6f5becca7/junit-10.xsd"
+
+
+def schemas_mind(path, folder):
+    minded = []
+    for schema in (WITH_ATTEMPTS, WITH_FILE):
+        tree = etree.parse(path, etree.XMLParser(resolve_entities=False, huge_tree=True))
+        for case in tree.iter("testcase"):
+            if schema == WITH_ATTEMPTS:
+                case.attrib.pop("file", None)
+            for attempt in [child for child in case if child.tag in ATTEMPTS and schema == WITH_FILE]:
+                case.remove(attempt)
+        by_libxml = etree.XMLSchema(file=os.path.join(folder, schema))
+        if not by_libxml.validate(tree):
+            minded += [str(entry) for entry in by_libxml.error_log]
+        minded += [str(error.reason) for error in xmlschema.XMLSchema(os.path.join(folder, schema)).iter_errors(tree)]
     return minded
 
 
@@ -80,7 +90,7 @@ def of(suite, name_of_class, name, status, message):
     return {"suite": suite, "class": name_of_class, "name": name, "status": status, "message": message}
 
 
-report, schema = sys.argv[1:]
+report, schemas = sys.argv[1:]
 print(
     json.dumps(
         {
@@ -89,7 +99,7 @@ print(
                 "xunitparser": by_xunitparser(report),
                 "lxml": by_lxml(report),
             },
-            "minded": schema_minds(report, schema),
+            "minded": schemas_mind(report, schemas),
         }
     )
 )
