@@ -100,6 +100,11 @@ fn help_of_a_rehearsal_names_its_flags() {
           --jobs <N>                 How many gates run side by side [default: 8]
           --endpoint <NAME=ADDRESS>  Where a service is, for this run: NAME=ADDRESS (or the variable
                                      CUTPROOF_ENDPOINT_NAME)
+          --compose-file <FILE>      Find services in a compose project, by the ports that it publishes:
+                                     its compose file
+          --project-name <NAME>      The compose project's name [default: quant-hft-single-host]
+          --env-file <FILE>          The compose project's variables
+          --docker-bin <PROGRAM>     The program that runs compose [default: docker]
           --fail-on-flaky            Count a required gate that passed only after another attempt
                                      against the run
           --dry-run                  Check the plan and touch nothing [env: CUTPROOF_DRY_RUN=]
@@ -156,6 +161,11 @@ fn help_of_gates_names_its_verbs_and_flags() {
           --jobs <N>                 How many gates run side by side [default: 8]
           --endpoint <NAME=ADDRESS>  Where a service is, for this run: NAME=ADDRESS (or the variable
                                      CUTPROOF_ENDPOINT_NAME)
+          --compose-file <FILE>      Find services in a compose project, by the ports that it publishes:
+                                     its compose file
+          --project-name <NAME>      The compose project's name [default: quant-hft-single-host]
+          --env-file <FILE>          The compose project's variables
+          --docker-bin <PROGRAM>     The program that runs compose [default: docker]
           --fail-on-flaky            Count a required gate that passed only after another attempt
                                      against the run
           --dry-run                  Check the plan and touch nothing [env: CUTPROOF_DRY_RUN=]

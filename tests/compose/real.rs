@@ -139,6 +139,22 @@ id = "redis-ping"
 phase = "infra"
 probe = "redis_ping"
 uses = ["redis"]
+[readiness]
+service = "core"
+[[readiness.sli]]
+name = "quant_hft_storage_redis_health"
+gate = "redis-ping"
+[watch]
+interval = "500ms"
+[[watch.source]]
+name = "redis"
+probe = "redis_ping"
+uses = ["redis"]
+[[watch.metric]]
+name = "redis_latency_ms"
+source = "redis"
+value = "latency_ms"
+expect = "redis_latency_ms < 5000ms"
 "#;
 
 #[test]
@@ -154,6 +170,18 @@ fn a_service_that_stops_and_a_project_of_another_name_are_told_as_what_they_are(
         desk.measure(&[&flags, &project.flags()[..]].concat())
     };
     assert_eq!(gates(&project).with_code(0).verdict("redis-ping"), "passed");
+
+    let output = to(&desk, "readiness.json");
+    let readiness = ["readiness", "--profile", &profile, "--output-json", &output];
+    // Nobody says anything of the other nine.
+    desk.measure(&[&readiness, &project.flags()[..]].concat()).with_code(3);
+    let levels: serde_json::Value = serde_json::from_str(&desk.read("readiness.json")).expect("it is JSON");
+    let mut levels = levels["slis"].as_array().expect("a list").iter();
+    let redis = levels.find(|level| level["name"] == "quant_hft_storage_redis_health").expect("its level");
+    assert_eq!(redis["healthy"], true, "{redis:#}");
+    let watch =
+        ["watch", "--profile", &profile, "--minutes", "0.03", "--trigger", "redis_latency_ms_gt_5000ms"];
+    desk.measure(&[&watch, &project.flags()[..]].concat()).with_code(0);
 
     let foreign = gates(&stranger).with_code(1);
     assert_eq!(foreign.verdict("redis-ping"), "error");
