@@ -70,7 +70,7 @@ impl Process {
     /// Its environment, as it was started with.
     pub fn variables(&self) -> Vec<(String, String)> {
         let pairs = self.list("environ");
-        pairs.iter().filter_map(|pair| Some(pair.split_once('=')?)).map(owned).collect()
+        pairs.iter().filter_map(|pair| pair.split_once('=')).map(owned).collect()
     }
 
     /// The folder that it is in.
