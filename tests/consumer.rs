@@ -7,13 +7,6 @@ use common::consumer::{cargo, nextest};
 use common::{Desk, Run, ended};
 use std::collections::BTreeMap;
 
-/// The first build takes longer than a run.
-fn build(desk: &Desk) {
-    let mut command = cargo(desk, &desk.path("none"));
-    let status = command.args(["test", "--no-run"]).status().expect("cargo can be started");
-    assert!(status.success());
-}
-
 /// What JUnit says of each case.
 fn told(run: &Run) -> BTreeMap<String, String> {
     let junit = run.junit();
@@ -30,7 +23,6 @@ fn told(run: &Run) -> BTreeMap<String, String> {
 #[ignore = "builds another crate; needs cargo-nextest"]
 fn another_crates_gates_say_the_same_whichever_runner_started_them() {
     let desk = Desk::new();
-    build(&desk);
     let evidence = desk.evidence();
     let mut command = cargo(&desk, &evidence);
     command.args(["test", "--test", "gates"]);
@@ -53,7 +45,6 @@ fn another_crates_gates_say_the_same_whichever_runner_started_them() {
 #[ignore = "builds another crate"]
 fn a_filter_of_cargo_test_for_another_target_measures_nothing_and_says_so() {
     let desk = Desk::new();
-    build(&desk);
     let evidence = desk.evidence();
     let mut command = cargo(&desk, &evidence);
     command.args(["test", "nobody_sells"]);

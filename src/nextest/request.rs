@@ -107,8 +107,14 @@ pub fn held() -> Vec<Held> {
     held.into_iter().map(|(_, held)| held).collect()
 }
 
-/// Removes the folders of runs that have ended, but for the last ones. What can't be removed now is tried again.
+/// Removes the folders of runs that have ended, but for the last ones, and sockets that killed holders left. What can't
+/// be removed now is tried again.
 fn clear_away() {
+    for held in held().iter().filter(|held| !held.holder.is_there()) {
+        std::fs::remove_file(&held.socket).ok();
+        // It goes only where it is empty.
+        held.socket.parent().and_then(|folder| std::fs::remove_dir(folder).ok());
+    }
     let entries = std::fs::read_dir(all()).into_iter().flatten().flatten();
     let age = |path: &Path| std::fs::metadata(path).and_then(|about| about.modified()).ok();
     let mut folders: Vec<_> = entries.map(|entry| (age(&entry.path()), entry.path())).collect();

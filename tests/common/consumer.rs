@@ -8,6 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
+use std::time::Duration;
+
+/// How long a build may take on a machine that builds something else.
+const BUILD: Duration = Duration::from_secs(1200);
 
 /// Its folder.
 pub fn folder() -> PathBuf {
@@ -31,6 +35,12 @@ pub fn nextest(desk: &Desk, evidence: &Path) -> Command {
 
 fn own(command: &mut Command, evidence: &Path) {
     prepare();
+    settle(command);
+    command.env("CUTPROOF_EVIDENCE_DIR", evidence);
+}
+
+/// As if no cargo had started it.
+fn settle(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("NEXTEST") || (name.starts_with("CARGO") && name != "CARGO_HOME") {
@@ -40,7 +50,6 @@ fn own(command: &mut Command, evidence: &Path) {
     let target = std::env::current_exe().expect("this program has a path");
     let target = target.ancestors().nth(3).expect("target/debug/deps/NAME").to_owned();
     command.current_dir(folder()).env("CARGO_TARGET_DIR", target).env("CARGO_NET_OFFLINE", "true");
-    command.env("CUTPROOF_EVIDENCE_DIR", evidence);
 }
 
 /// cargo-nextest on the path.
@@ -54,7 +63,7 @@ fn program() -> PathBuf {
     })
 }
 
-/// Gives the crate this repository's lock file and profile.
+/// Gives the crate this repository's lock file and profile, and builds it: that takes longer than a run.
 fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -74,6 +83,9 @@ fn prepare() {
         if !folder().join("Cargo.lock").exists() {
             write("Cargo.lock", &read("Cargo.lock"));
         }
+        let mut build = Command::new(env!("CARGO"));
+        settle(build.args(["test", "--no-run", "--quiet"]));
+        assert_cmd::Command::from_std(build).timeout(BUILD).assert().success();
     });
 }
 
