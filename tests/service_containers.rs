@@ -299,13 +299,15 @@ fn child() {
         Err(error) => return say(&format!("error {error}")),
     }
     // Until the parent has done what it does.
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).expect("the parent is there");
+    let pause = || std::io::stdin().read_line(&mut String::new()).expect("the parent is there");
+    pause();
     if what == "waits" {
         let begun = Instant::now();
         let error = fails(&containers, "redis");
         containers.stop();
         say(&format!("after {} s {error} {}", begun.elapsed().as_secs(), containers.notes().join("; ")));
+        // What a process that is there has made is not swept.
+        pause();
     }
 }
 
@@ -370,7 +372,6 @@ fn a_sweep_removes_what_a_killed_process_left_and_nothing_else() {
     assert_eq!(left(&killed).len(), 2, "it is alive, so that nothing of it is removed");
     other.child.kill().expect("it is killed");
     other.child.wait().expect("it ended");
-    assert_eq!(left(&killed).len(), 2, "nobody has removed them yet");
     let removed = sweep(&daemon).expect("Docker answers");
     let of = |run: &str| removed.iter().filter(|name| name.contains(run)).count();
     // Another test's sweep may have been first.
@@ -472,6 +473,7 @@ fn docker_goes_away(how: fn(&Proxy), expected: &[&str]) {
         assert!(said.contains(part), "expected {part:?} in: {said}");
     }
     assert_eq!(left(&run).len(), 2, "it could not remove them");
+    other.go_on();
     other.child.wait().expect("it ended");
     sweep(&daemon).expect("Docker answers");
     assert_nothing_left(&run);

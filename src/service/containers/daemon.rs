@@ -42,8 +42,8 @@ pub(super) enum CallError {
 impl CallError {
     pub fn said(what: &str, error: &Error) -> CallError {
         let (said, status) = match error {
-            Error::DockerResponseServerError { status_code, message } => {
-                (message.trim().to_owned(), Some(*status_code))
+            Error::DockerResponseServerError { status_code, .. } => {
+                (error.to_string().trim().to_owned(), Some(*status_code))
             }
             other => (chain(other), None),
         };

@@ -69,22 +69,26 @@ pub(super) fn explain(said: &str, daemon: &str) -> String {
     let has = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
     let advice = if has(&["no space left", "disk quota"]) {
         "Docker's disk is full: see `docker system df`, and free some"
+    } else if has(&["address pool"]) {
+        "Docker has no addresses left for one more network: see `docker network ls`, and `docker network prune`"
     } else if has(&["permission denied"]) {
         "this user may not use the socket: join the group that it belongs to"
-    } else if has(&[
-        "connection refused",
-        "not found: /",
-        "no such file",
-        "connection reset",
-        "broken pipe",
-        "connection closed",
-        "incomplete message",
-        "not answered within",
-        "error trying to connect",
-        "client error",
-        "timed out",
-        "timeout",
-    ]) {
+    } else if !answered(&lower)
+        && has(&[
+            "connection refused",
+            "not found: /",
+            "no such file",
+            "connection reset",
+            "broken pipe",
+            "connection closed",
+            "incomplete message",
+            "not answered within",
+            "error trying to connect",
+            "client error",
+            "timed out",
+            "timeout",
+        ])
+    {
         "does Docker still run? see `docker info`"
     } else if has(&["out of memory", "cannot allocate"]) {
         "the machine has no memory left for it"
@@ -93,6 +97,11 @@ pub(super) fn explain(said: &str, daemon: &str) -> String {
     };
     let daemon = format!("{daemon} says: {said}");
     if advice.is_empty() { daemon } else { format!("{daemon}; {advice}") }
+}
+
+/// Whether it is the daemon itself that said so: then it runs, whatever else it could not reach.
+fn answered(said: &str) -> bool {
+    said.contains("docker responded with status code")
 }
 
 /// A call that failed.
@@ -164,6 +173,10 @@ mod tests {
         let full = explain("write /x: no space left on device", "Docker 1 at unix:///s");
         assert!(full.contains("disk is full") && full.contains("docker system df"), "{full}");
         assert!(explain("error trying to connect: Connection refused", "D").contains("docker info"));
+        let registry = "Docker responded with status code 500: dial tcp 127.0.0.1:1: connection refused";
+        assert_eq!(explain(registry, "D"), format!("D says: {registry}"));
+        let pools = "could not find an available, non-overlapping IPv4 address pool";
+        assert!(explain(pools, "D").contains("docker network prune"));
         assert_eq!(explain("something new", "D"), "D says: something new");
     }
 

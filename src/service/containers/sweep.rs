@@ -67,16 +67,17 @@ where
 {
     let names: Vec<_> = all.iter().map(|one| one.name.clone()).collect();
     let ids = all.into_iter().map(|one| one.id).collect();
-    let late = format!("not done within {} s", REMOVAL.as_secs());
     let results = daemon.each(ids, |docker, id| {
         let removal = removal(docker, id);
-        async move { tokio::time::timeout(REMOVAL, removal).await }
+        async move {
+            let late = |_| Err(format!("not done within {} s", REMOVAL.as_secs()));
+            tokio::time::timeout(REMOVAL, removal).await.unwrap_or_else(late)
+        }
     });
-    let problem = |(name, result): (&String, Result<Result<Result<(), String>, _>, String>)| {
+    let problem = |(name, result): (&String, Result<Result<(), String>, String>)| {
         let why = match result {
-            Ok(Ok(Ok(()))) => return None,
-            Ok(Ok(Err(said))) => fault::explain(&said, &daemon.name()),
-            Ok(Err(_)) => late.clone(),
+            Ok(Ok(())) => return None,
+            Ok(Err(said)) => fault::explain(&said, &daemon.name()),
             Err(died) => died,
         };
         Some(format!("{what} {name} is left: {why}"))
