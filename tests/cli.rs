@@ -72,6 +72,7 @@ fn help_names_every_verb() {
                  else
       gates      List the gates of a profile, or run them on an environment that is already up
       engines    Install, start and end engines that stay up, as containers or as local processes
+      nextest    Gates under cargo-nextest: one run for all its processes
       init       Create topics, schemas and connectors; safe to repeat. A dry run unless --execute is
                  given
       bootstrap  Bring an environment up and set it up: services, schemas, topics, connectors, health
