@@ -10,12 +10,12 @@
 
 use cutproof::evidence::{RunView, junit};
 use cutproof::journal::{Digest, End, Record, Records};
-use cutproof::model::event::RunStarted;
-use cutproof::model::{Event, Stamp};
+use cutproof::model::event::{GateEnded, RunStarted};
+use cutproof::model::{Args, Counts, Event, Gate, GateId, Phase, Position, Stamp, Verdict};
 use serde_json::json;
 use std::error::Error;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -45,17 +45,25 @@ fn measure(cases: usize, failed: bool, reason: usize) -> Fallible<()> {
     let before = memory("VmRSS")?;
     // From here on the largest is that of the report.
     std::fs::write("/proc/self/clear_refs", "5")?;
+    let worked = processor()?;
     let began = Instant::now();
     let report = junit(&view);
     let seconds = began.elapsed().as_secs_f64();
+    let worked = processor()? - worked;
     let most = memory("VmHWM")?;
     println!(
-        "{seconds:.2} s, {} MiB beside the run's {} MiB, {:.1} MB written",
+        "{seconds:.2} s ({worked:.2} s of a processor), {} MiB beside the run's {} MiB, {:.1} MB written",
         most.saturating_sub(before) / 1024,
         before / 1024,
         report.len() as f64 / 1e6
     );
     Ok(())
+}
+
+/// How long this thread has had a processor, in seconds.
+fn processor() -> Fallible<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split_whitespace().next().ok_or("no such figure")?.parse::<f64>()? / 1e9)
 }
 
 /// A figure of this process's memory, in KiB.
@@ -66,34 +74,56 @@ fn memory(which: &str) -> Fallible<u64> {
     Ok(figure.parse()?)
 }
 
+/// A run in memory, without anything beside it that was needed to make it.
 fn records(cases: usize, failed: bool, reason: usize) -> Fallible<Records> {
     let now = Stamp::now();
-    let names: Vec<_> = (0..cases).map(|case| format!("gate-{case:06}")).collect();
-    let gates: Vec<_> = names.iter().enumerate().map(|(case, name)| {
-        json!({
-            "id": name, "about": "", "phase": "infra", "probe": "redis_ping", "with": {}, "expect": "lag_ms < 5 s",
-            "uses": [], "needs": [], "required": true, "timeout": 5000, "retry": null, "tags": [], "writes": false,
-            "at": {"file": "gates/single-host.toml", "line": 10 + case, "column": 1},
-        })
-    }).collect();
-    let started: RunStarted = serde_json::from_value(json!({
+    let mut started: RunStarted = serde_json::from_value(json!({
         "run": "20261122T194103Z-rehearse-4f7k2q", "verb": "rehearse", "tool": "0.1.0",
         "environment": "single-host-ubuntu", "profile": null, "provisioner": "embedded", "dry_run": false,
-        "partial": false, "host": "bench", "started": now, "services": {}, "gates": gates,
+        "partial": false, "host": "bench", "started": now, "services": {}, "gates": [],
     }))?;
-    let (verdict, text) =
-        if failed { ("failed", "expected <5 s, ".repeat(reason / 15)) } else { ("passed", String::new()) };
-    let mut events = vec![Event::RunStarted(Box::new(started))];
-    for name in &names {
-        events.push(Event::GateEnded(Box::new(serde_json::from_value(json!({
-            "gate": name, "verdict": verdict, "reason": text, "attempts": 1, "duration_ms": 81.25,
-        }))?)));
+    for case in 0..cases {
+        started.gates.push(gate(case)?);
     }
-    events.push(serde_json::from_value(json!({
-        "event": "run_ended", "verdict": verdict, "duration_ms": 20.0,
-        "counts": {"passed": 0, "skipped": 0, "inconclusive": 0, "error": 0, "failed": 0},
-    }))?);
-    let record = |(seq, event)| Record { seq, at: now, event };
-    let entries = (1..).zip(events).map(record).collect();
+    let verdict = if failed { Verdict::Failed } else { Verdict::Passed };
+    let reason = "expected <5 s, ".repeat(reason / 15);
+    let ends: Vec<_> = started.gates.iter().map(|gate| ended(gate, verdict, &reason)).collect();
+    let start = std::iter::once(Event::RunStarted(Box::new(started)));
+    let end = Event::RunEnded { verdict, counts: Counts::default(), duration_ms: 20.0 };
+    let events = start.chain(ends).chain(std::iter::once(end));
+    let entries = (1..).zip(events).map(|(seq, event)| Record { seq, at: now, event }).collect();
     Ok(Records { entries, end: End::Finished, head: Digest::of(b"bench") })
+}
+
+fn gate(case: usize) -> Fallible<Gate> {
+    Ok(Gate {
+        id: GateId::new(&format!("gate-{case:06}"))?,
+        about: String::new(),
+        phase: Phase::Infra,
+        probe: "redis_ping".to_owned(),
+        with: Args::default(),
+        expect: "lag_ms < 5 s".to_owned(),
+        uses: Vec::new(),
+        needs: Vec::new(),
+        required: true,
+        timeout: Duration::from_secs(5),
+        retry: None,
+        tags: Vec::new(),
+        writes: false,
+        at: Position { file: "gates/single-host.toml".to_owned(), line: 10 + case, column: 1 },
+    })
+}
+
+fn ended(gate: &Gate, verdict: Verdict, reason: &str) -> Event {
+    Event::GateEnded(Box::new(GateEnded {
+        gate: gate.id.clone(),
+        verdict,
+        reason: reason.to_owned(),
+        attempts: 1,
+        duration_ms: 81.25,
+        attempt_ms: None,
+        observations: Vec::new(),
+        facts: Args::default(),
+        excerpt: String::new(),
+    }))
 }

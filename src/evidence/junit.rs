@@ -69,10 +69,9 @@ pub(super) fn junit_within(run: &RunView<'_>, limits: Limits) -> String {
         let figures = kept().map(|at| (listed.items[at].kind, listed.items[at].micros));
         if report.begin(first.part.as_str(), figures.collect()) {
             for at in kept() {
-                let case = listed.items[at].case(run, &names);
-                match fit.keep[at] {
-                    Keep::Bare => case.write_bare(&mut report.text),
-                    _ => case.write(&mut report.text),
+                match &fit.keep[at] {
+                    Keep::Whole(range) => report.text.push_str(&fit.written[range.clone()]),
+                    _ => listed.items[at].bare(run, &names).write_bare(&mut report.text),
                 }
             }
             report.end();
@@ -229,16 +228,22 @@ impl<'v> Item<'v> {
         }
     }
 
-    fn sized(&self, run: &RunView<'_>, names: &Names, scratch: &mut String) -> Sized {
-        let case = self.case(run, names);
-        scratch.clear();
-        case.write(scratch);
-        let whole = scratch.len();
-        scratch.clear();
-        case.write_bare(scratch);
-        let bare = scratch.len();
-        // What is short enough loses nothing.
-        Sized { verdict: self.verdict, whole, bare: bare.min(whole) }
+    /// The case, as far as it is written without its texts.
+    fn bare<'i>(&'i self, run: &RunView<'_>, names: &'i Names) -> Cow<'i, Case<'i>> {
+        match &self.of {
+            Of::Gate(gate) => Cow::Owned(bare(run, gate, names)),
+            Of::Case(case) => Cow::Borrowed(case),
+        }
+    }
+
+    fn has_texts(&self) -> bool {
+        match &self.of {
+            Of::Gate(gate) => {
+                let printed = gate.ended.is_some_and(|ended| !ended.excerpt.is_empty());
+                self.kind.is_some() || gate.is_flaky() || printed
+            }
+            Of::Case(case) => case.fault.is_some() || !case.before.is_empty() || !case.output.is_empty(),
+        }
     }
 }
 
@@ -263,9 +268,13 @@ impl<'v> Listed<'v> {
 
     fn fit(&self, limits: Limits) -> Fit {
         let mut scratch = String::new();
-        let sized = |item: &Item<'_>| item.sized(self.run, self.names, &mut scratch);
+        let sized = |item: &Item<'_>| {
+            scratch.clear();
+            item.bare(self.run, self.names).write_bare(&mut scratch);
+            Sized { verdict: item.verdict, bare: scratch.len(), has_texts: item.has_texts() }
+        };
         let sizes: Vec<_> = self.items.iter().map(sized).collect();
-        Fit::of(&sizes, limits)
+        Fit::of(&sizes, limits, |place, to| self.items[place].case(self.run, self.names).write(to))
     }
 }
 
@@ -274,27 +283,39 @@ fn counts_as_flaky(run: &RunView<'_>, gate: &GateView<'_>) -> bool {
     run.started.fail_on_flaky && gate.gate.required && gate.is_flaky()
 }
 
-fn case<'v>(run: &RunView<'_>, gate: &'v GateView<'v>, names: &'v Names) -> Case<'v> {
+/// The case of a gate without what takes room.
+fn bare<'v>(run: &RunView<'_>, gate: &'v GateView<'v>, names: &'v Names) -> Case<'v> {
     let class = names.phases[gate.gate.phase as usize].as_str();
-    let (before, between) = before(gate);
-    let excerpt = gate.ended.map_or("", |ended| ended.excerpt.as_str());
-    let mut output = String::new();
-    if gate.verdict != Verdict::Passed {
-        output.push_str(&cut_middle(excerpt, EXCERPT));
-    } else {
-        output.push_str(&output_of_pass(gate, &before, between, excerpt));
-    }
-    let mut before: Vec<_> = before.iter().map(fault_of_attempt).collect();
-    if before.is_empty() && gate.is_flaky() {
-        before.push(unknown_attempt());
-    }
+    let fault = of_fault(run, gate).map(|(kind, type_)| Fault { kind, type_, ..Fault::default() });
+    let before = match gate.given_up().last() {
+        _ if fault.is_some() || !gate.is_flaky() => Vec::new(),
+        Some(last) => vec![fault_of_attempt(last)],
+        None => vec![unknown_attempt()],
+    };
     Case {
         file: Some(file_of(gate)),
-        fault: fault(run, gate),
+        fault,
         before,
-        output,
         ..Case::new(gate.gate.id.as_str(), class, micros(gate.duration_ms()))
     }
+}
+
+fn case<'v>(run: &RunView<'_>, gate: &'v GateView<'v>, names: &'v Names) -> Case<'v> {
+    let (before, between) = before(gate);
+    let excerpt = gate.ended.map_or("", |ended| ended.excerpt.as_str());
+    let output = match gate.verdict {
+        Verdict::Passed => output_of_pass(gate, &before, between, excerpt),
+        _ => cut_middle(excerpt, EXCERPT).into_owned(),
+    };
+    let mut case = bare(run, gate, names);
+    if !before.is_empty() {
+        case.before = before.iter().map(fault_of_attempt).collect();
+    }
+    if let Some(fault) = &mut case.fault {
+        fault.message = message(run, gate);
+        fault.text = text(gate, &fault.message, &before, between);
+    }
+    Case { output, ..case }
 }
 
 /// The attempts before the last one, as far as they are told, and how many between them are not.
@@ -357,24 +378,32 @@ fn output_of_pass(gate: &GateView<'_>, before: &[Attempt<'_>], between: usize, e
     told
 }
 
-fn fault(run: &RunView<'_>, gate: &GateView<'_>) -> Option<Fault> {
+/// What a gate's result is, and its type; nothing for a pass.
+fn of_fault(run: &RunView<'_>, gate: &GateView<'_>) -> Option<(Kind, String)> {
+    match counts_as_flaky(run, gate) {
+        true => Some((Kind::Failure, "GateFlaky".to_owned())),
+        false => kind(gate.verdict).map(|kind| (kind, type_of("Gate", gate.verdict))),
+    }
+}
+
+/// Why a gate did not pass, or not as it must.
+fn message(run: &RunView<'_>, gate: &GateView<'_>) -> String {
     if counts_as_flaky(run, gate) {
         let attempts = gate.attempts();
         let what = format!("passed only at attempt {attempts}, which --fail-on-flaky counts as failed");
-        let message = match gate.given_up().last() {
-            Some(last) => format!("{what}; {}", told_attempt(last)),
-            None => what,
-        };
-        let message = cut(&message, MESSAGE).into_owned();
-        let text = text(gate, &message);
-        return Some(Fault { kind: Kind::Failure, type_: "GateFlaky".to_owned(), message, text });
+        let before = gate.given_up().last().map(|last| format!("; {}", told_attempt(last)));
+        return cut(&(what + &before.unwrap_or_default()), MESSAGE).into_owned();
     }
-    let kind = kind(gate.verdict)?;
     let optional = if gate.gate.required { "" } else { "not required: " };
     let reason = if gate.reason.is_empty() { gate.verdict.as_str() } else { &*gate.reason };
-    let message = cut(&visible(&format!("{optional}{reason}")), MESSAGE).into_owned();
-    let text = text(gate, &message);
-    Some(Fault { kind, type_: type_of("Gate", gate.verdict), message, text })
+    // What is cut away is not made visible first.
+    let message = format!("{optional}{}", visible(head(reason)));
+    cut(&message, MESSAGE).into_owned()
+}
+
+/// More of a text than any message holds.
+fn head(text: &str) -> &str {
+    text.char_indices().nth(MESSAGE + 1).map_or(text, |(end, _)| &text[..end])
 }
 
 /// What a verdict is in JUnit; nothing for a pass.
@@ -400,21 +429,23 @@ pub(super) fn type_of(what: &str, verdict: Verdict) -> String {
 }
 
 /// The text of a case that did not pass: its message once more, what was expected and seen, and where it stands.
-fn text(gate: &GateView<'_>, message: &str) -> String {
+fn text(gate: &GateView<'_>, message: &str, attempts: &[Attempt<'_>], between: usize) -> String {
     let mut text = message.to_owned();
     if gate.attempts() > 0 {
         // Writing to a String can't fail.
         let _ = write!(text, "\nexpected: {}\nattempts: {}", visible(&gate.gate.expect), gate.attempts());
-        let (attempts, between) = before(gate);
-        text.push_str(&told_attempts(&attempts, between));
+        text.push_str(&told_attempts(attempts, between));
     }
     for seen in gate.ended.iter().flat_map(|ended| &ended.observations) {
         let _ = write!(text, "\nseen: {}", visible(&observed(seen)));
     }
-    let text = cut(&text, TEXT);
-    let at = &gate.gate.at;
+    if let Cow::Owned(cut) = cut(&text, TEXT) {
+        text = cut;
+    }
+    let (at, case) = (&gate.gate.at, gate.gate.case());
     let file = visible(&at.file);
-    format!("{text}\n\ngate {} at {file}:{}\n    at {}\n", gate.gate.case(), at.line, stack(&file, at.line))
+    let _ = write!(text, "\n\ngate {case} at {file}:{}\n    at {}\n", at.line, stack(&file, at.line));
+    text
 }
 
 fn observed(seen: &Observation) -> String {

@@ -10,11 +10,12 @@ use std::fmt::Write as _;
 pub(super) const NO_ROOM: &str = "no room: see the journal";
 
 /// What came of a case, as JUnit knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Kind {
     /// What was measured is wrong.
     Failure,
     /// It could not be measured.
+    #[default]
     Error,
     /// It was not run.
     Skipped,
@@ -31,7 +32,7 @@ impl Kind {
 }
 
 /// Why a case, or one of its attempts, did not pass.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Fault {
     pub kind: Kind,
     /// `GateFailed`, …
@@ -80,7 +81,7 @@ impl<'a> Case<'a> {
         }
         if !self.output.is_empty() {
             to.push_str("<system-out>");
-            push_text(&lines(&self.output), to);
+            push_text(&self.output, to);
             to.push_str("</system-out>");
         }
         to.push_str("</testcase>");
@@ -132,7 +133,7 @@ fn write_fault(element: &str, fault: &Fault, message: &str, text: &str, to: &mut
     attribute("type", &fault.type_, to);
     attribute("message", message, to);
     to.push('>');
-    push_text(&lines(text), to);
+    push_text(text, to);
     to.push_str("</");
     to.push_str(element);
     to.push('>');
@@ -143,7 +144,11 @@ pub(super) fn attribute(key: &str, value: &str, to: &mut String) {
     to.push(' ');
     to.push_str(key);
     to.push_str("=\"");
-    escape(&visible(value), "&<>\"'", to);
+    if value.bytes().all(|byte| PLAIN[usize::from(byte)]) {
+        to.push_str(value);
+    } else {
+        escape(&visible(value), to);
+    }
     to.push('"');
 }
 
@@ -153,14 +158,30 @@ pub(super) fn time(micros: u64, to: &mut String) {
     let _ = write!(to, " time=\"{}\"", micros as f64 / 1e6);
 }
 
-/// What `lines` has let through already.
 fn push_text(text: &str, to: &mut String) {
-    escape(text, "&<>", to);
+    if text.bytes().all(|byte| PLAIN[usize::from(byte)] || matches!(byte, b'\n' | b'\t')) {
+        to.push_str(text);
+    } else {
+        escape(&lines(text), to);
+    }
 }
 
-fn escape(text: &str, special: &str, to: &mut String) {
+/// Bytes that are written as they are wherever they stand. Most of what is written is nothing else, and there may be
+/// 100,000 cases of it.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'');
+        byte += 1;
+    }
+    plain
+};
+
+fn escape(text: &str, to: &mut String) {
+    let special = |byte: u8| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| special.as_bytes().contains(&byte)) {
+    while let Some(at) = rest.bytes().position(special) {
         to.push_str(&rest[..at]);
         to.push_str(match rest.as_bytes()[at] {
             b'&' => "&amp;",

@@ -3,6 +3,7 @@
 //! is written.
 
 use crate::model::Verdict;
+use std::ops::Range;
 
 /// How large a report may be.
 #[derive(Debug, Clone, Copy)]
@@ -17,84 +18,106 @@ pub(super) const LIMITS: Limits = Limits { bytes: 29_000_000, cases: 499_000 };
 
 /// What of [`Limits::bytes`] is kept for what is not cases: suites, and what is said of the run.
 const FRAME: usize = 20_000;
-
-/// How much of a case is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
-    Whole,
-    /// Without its texts.
-    Bare,
-    Nothing,
-}
+/// After so many cases in a row whose texts found no room, none is looked for any more.
+const MISSES: usize = 100;
 
 /// A case by its size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sized {
     /// As what it counts.
     pub verdict: Verdict,
-    /// Bytes of all of it, and without its texts.
-    pub whole: usize,
+    /// Bytes of it without its texts.
     pub bare: usize,
+    /// Whether it has any.
+    pub has_texts: bool,
+}
+
+/// How much of a case is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// All of it, as it stands in [`Fit::written`].
+    Whole(Range<usize>),
+    /// What it is without its texts.
+    Bare,
+    Nothing,
 }
 
 /// What there is room for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Fit {
     /// Of each case.
     pub keep: Vec<Keep>,
+    /// The cases that are kept whole.
+    pub written: String,
+    /// Bytes of all that is kept.
+    pub bytes: usize,
     /// How many of each verdict are not listed, the worst first.
     pub left_out: Vec<(Verdict, usize)>,
     /// How many are listed without their texts.
     pub without_texts: usize,
-    /// Bytes of all that is kept.
-    pub bytes: usize,
 }
 
 impl Fit {
-    pub fn of(cases: &[Sized], limits: Limits) -> Fit {
-        let all: usize = cases.iter().map(|case| case.whole).sum();
-        let mut room = limits.bytes.saturating_sub(FRAME);
-        if all <= room && cases.len() <= limits.cases {
-            let keep = vec![Keep::Whole; cases.len()];
-            return Fit { keep, left_out: Vec::new(), without_texts: 0, bytes: all };
-        }
-        let mut fit =
-            Fit { keep: vec![Keep::Nothing; cases.len()], left_out: Vec::new(), without_texts: 0, bytes: 0 };
-        let before = room;
-        let mut places = limits.cases;
-        for verdict in Verdict::ALL.into_iter().rev() {
-            let mut left_out = 0;
-            for (keep, case) in of_verdict(&mut fit.keep, cases, verdict) {
-                match room.checked_sub(case.bare) {
-                    Some(rest) if places > 0 => (*keep, room, places) = (Keep::Bare, rest, places - 1),
-                    _ => left_out += 1,
-                }
-            }
-            if left_out > 0 {
-                fit.left_out.push((verdict, left_out));
-            }
-        }
-        for verdict in Verdict::ALL.into_iter().rev() {
-            for (keep, case) in
-                of_verdict(&mut fit.keep, cases, verdict).filter(|(keep, _)| **keep == Keep::Bare)
-            {
-                match room.checked_sub(case.whole.saturating_sub(case.bare)) {
-                    Some(rest) => (*keep, room) = (Keep::Whole, rest),
-                    None => fit.without_texts += 1,
-                }
-            }
-        }
-        fit.bytes = before - room;
+    /// Fits cases; `write` writes all of one.
+    pub fn of(cases: &[Sized], limits: Limits, mut write: impl FnMut(usize, &mut String)) -> Fit {
+        let mut fit = Fit { keep: vec![Keep::Nothing; cases.len()], ..Fit::default() };
+        let room = limits.bytes.saturating_sub(FRAME);
+        let rest = fit.place(cases, room, limits.cases);
+        fit.bytes = room - fit.fill(cases, rest, &mut write);
         fit
     }
-}
 
-fn of_verdict<'f>(
-    keep: &'f mut [Keep],
-    cases: &'f [Sized],
-    verdict: Verdict,
-) -> impl Iterator<Item = (&'f mut Keep, &'f Sized)> {
-    keep.iter_mut().zip(cases).filter(move |(_, case)| case.verdict == verdict)
+    /// Gives each case its place, the worst first. Gives the room that is left.
+    fn place(&mut self, cases: &[Sized], mut room: usize, mut places: usize) -> usize {
+        for verdict in Verdict::ALL.into_iter().rev() {
+            let mut count = 0;
+            for (keep, case) in self.keep.iter_mut().zip(cases).filter(|(_, case)| case.verdict == verdict) {
+                match room.checked_sub(case.bare) {
+                    Some(rest) if places > 0 => (*keep, room, places) = (Keep::Bare, rest, places - 1),
+                    _ => count += 1,
+                }
+            }
+            if count > 0 {
+                self.left_out.push((verdict, count));
+            }
+        }
+        room
+    }
+
+    /// Gives those that have a place their texts, the worst first. Gives the room that is left.
+    fn fill(
+        &mut self,
+        cases: &[Sized],
+        mut room: usize,
+        write: &mut impl FnMut(usize, &mut String),
+    ) -> usize {
+        let mut misses = 0;
+        for verdict in Verdict::ALL.into_iter().rev() {
+            let of_it =
+                cases.iter().enumerate().filter(|(_, case)| case.verdict == verdict && case.has_texts);
+            for (place, case) in of_it {
+                if self.keep[place] != Keep::Bare {
+                    continue;
+                }
+                let from = self.written.len();
+                if misses < MISSES {
+                    write(place, &mut self.written);
+                }
+                let size = self.written.len() - from;
+                match room.checked_sub(size.saturating_sub(case.bare)) {
+                    Some(rest) if misses < MISSES => {
+                        (self.keep[place], room, misses) = (Keep::Whole(from..from + size), rest, 0);
+                    }
+                    _ => {
+                        self.written.truncate(from);
+                        self.without_texts += 1;
+                        misses += 1;
+                    }
+                }
+            }
+        }
+        room
+    }
 }
 
 #[cfg(test)]
@@ -102,38 +125,56 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn case(verdict: Verdict, whole: usize, bare: usize) -> Sized {
-        Sized { verdict, whole, bare }
-    }
-
-    fn limits(bytes: usize, cases: usize) -> Limits {
-        Limits { bytes: bytes + FRAME, cases }
+    /// Cases by verdict, size without texts, and size of texts.
+    fn fit(cases: &[(Verdict, usize, usize)], bytes: usize, most: usize) -> Fit {
+        let sized = |(verdict, bare, texts): &(Verdict, usize, usize)| Sized {
+            verdict: *verdict,
+            bare: *bare,
+            has_texts: *texts > 0,
+        };
+        let sizes: Vec<_> = cases.iter().map(sized).collect();
+        Fit::of(&sizes, Limits { bytes: bytes + FRAME, cases: most }, |place, to| {
+            to.push_str(&"x".repeat(cases[place].1 + cases[place].2));
+        })
     }
 
     #[test]
     fn what_fits_is_kept_whole() {
-        let cases = [case(Verdict::Passed, 60, 10), case(Verdict::Failed, 40, 10)];
-        let fit = Fit::of(&cases, limits(100, 2));
-        assert_eq!((fit.keep, fit.bytes), (vec![Keep::Whole; 2], 100));
+        let fit = fit(&[(Verdict::Passed, 10, 50), (Verdict::Failed, 10, 30)], 100, 2);
+        assert_eq!((fit.keep, fit.bytes), (vec![Keep::Whole(40..100), Keep::Whole(0..40)], 100));
         assert!(fit.left_out.is_empty() && fit.without_texts == 0);
     }
 
     #[test]
     fn what_failed_keeps_its_texts_before_what_passed() {
-        let cases = [case(Verdict::Passed, 60, 10), case(Verdict::Failed, 60, 10)];
-        let fit = Fit::of(&cases, limits(100, 2));
-        assert_eq!(fit.keep, [Keep::Bare, Keep::Whole]);
-        assert_eq!((fit.without_texts, fit.bytes), (1, 70));
+        let fit = fit(&[(Verdict::Passed, 10, 50), (Verdict::Failed, 10, 50)], 100, 2);
+        assert_eq!(fit.keep, [Keep::Bare, Keep::Whole(0..60)]);
+        assert_eq!((fit.without_texts, fit.bytes, fit.written.len()), (1, 70, 60));
     }
 
     #[test]
     fn what_failed_keeps_its_place_before_what_passed() {
         let verdicts = [Verdict::Passed, Verdict::Skipped, Verdict::Failed, Verdict::Error];
-        let cases = verdicts.map(|verdict| case(verdict, 10, 10));
-        for fit in [Fit::of(&cases, limits(25, 4)), Fit::of(&cases, limits(100, 2))] {
-            assert_eq!(fit.keep, [Keep::Nothing, Keep::Nothing, Keep::Whole, Keep::Whole]);
+        let cases = verdicts.map(|verdict| (verdict, 10, 0));
+        for fit in [fit(&cases, 25, 4), fit(&cases, 100, 2)] {
+            assert_eq!(fit.keep, [Keep::Nothing, Keep::Nothing, Keep::Bare, Keep::Bare]);
             assert_eq!(fit.left_out, [(Verdict::Skipped, 1), (Verdict::Passed, 1)]);
         }
+    }
+
+    #[test]
+    fn room_is_not_looked_for_without_end() {
+        let cases = vec![(Verdict::Failed, 1, 1_000); 10_000];
+        let mut tried = 0;
+        let sizes: Vec<_> = cases
+            .iter()
+            .map(|(verdict, bare, _)| Sized { verdict: *verdict, bare: *bare, has_texts: true })
+            .collect();
+        let fit = Fit::of(&sizes, Limits { bytes: 20_000 + FRAME, cases: 10_000 }, |_, to| {
+            tried += 1;
+            to.push_str(&"x".repeat(1_001));
+        });
+        assert_eq!((tried, fit.without_texts), (10 + MISSES, 9_990));
     }
 
     proptest! {
@@ -143,20 +184,24 @@ mod tests {
             bytes in 0usize..4000,
             most in 0usize..80,
         ) {
-            let cases: Vec<_> =
-                cases.into_iter().map(|(verdict, bare, texts)| case(Verdict::ALL[verdict], bare + texts, bare)).collect();
-            let fit = Fit::of(&cases, limits(bytes, most));
-            let size = |(keep, case): (&Keep, &Sized)| match keep {
-                Keep::Whole => case.whole,
-                Keep::Bare => case.bare,
+            let case = |(verdict, bare, texts): (usize, usize, usize)| (Verdict::ALL[verdict], bare, texts);
+            let cases: Vec<_> = cases.into_iter().map(case).collect();
+            let fit = fit(&cases, bytes, most);
+            let size = |(keep, (_, bare, texts)): (&Keep, &(Verdict, usize, usize))| match keep {
+                Keep::Whole(range) => {
+                    assert_eq!(range.len(), bare + texts);
+                    range.len()
+                }
+                Keep::Bare => *bare,
                 Keep::Nothing => 0,
             };
             let written: usize = fit.keep.iter().zip(&cases).map(size).sum();
             prop_assert!(written == fit.bytes && written <= bytes);
-            let count = |which: Keep| fit.keep.iter().filter(|keep| **keep == which).count();
-            prop_assert!(cases.len() - count(Keep::Nothing) <= most);
-            prop_assert_eq!(count(Keep::Nothing), fit.left_out.iter().map(|(_, count)| count).sum::<usize>());
-            prop_assert_eq!(count(Keep::Bare), fit.without_texts);
+            let of_nothing = fit.keep.iter().filter(|keep| **keep == Keep::Nothing).count();
+            prop_assert!(cases.len() - of_nothing <= most);
+            prop_assert_eq!(of_nothing, fit.left_out.iter().map(|(_, count)| count).sum::<usize>());
+            let cut = fit.keep.iter().zip(&cases).filter(|(keep, case)| **keep == Keep::Bare && case.2 > 0);
+            prop_assert_eq!(cut.count(), fit.without_texts);
         }
     }
 }
