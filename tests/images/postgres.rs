@@ -2,6 +2,7 @@
 
 use super::docker::{Container, until};
 use ::postgres::{Client, NoTls};
+use std::collections::BTreeSet;
 
 pub const IMAGE: &str = "cutproof/postgres:local";
 const PUBLISH: [&str; 2] = ["--publish", "127.0.0.1::5432"];
@@ -66,10 +67,20 @@ fn without_a_password_it_does_not_start() {
 
 #[test]
 #[ignore = "needs Docker and the images of ci/images/build"]
-fn trust_is_given_where_it_is_asked_for() {
-    let options = [&PUBLISH[..], &["--env", "POSTGRES_HOST_AUTH_METHOD=trust"]].concat();
-    let postgres = Container::run(IMAGE, &options, &["-c", "max_connections=7"]);
-    let mut client = until("connection", || connect(&postgres.address(5432), "postgres", "any", "postgres"));
-    assert_eq!(value(&mut client, "SHOW max_connections"), "7");
-    postgres.stop();
+fn trust_and_arguments_of_initdb_are_as_asked_for_and_no_two_clusters_are_the_same() {
+    let trust = [&PUBLISH[..], &["--env", "POSTGRES_HOST_AUTH_METHOD=trust"]].concat();
+    let own = [&trust[..], &["--env", "POSTGRES_INITDB_ARGS=--data-checksums"]].concat();
+    let identifier = "SELECT system_identifier::text FROM pg_control_system()";
+    let mut identifiers = BTreeSet::new();
+    for (options, checksums) in [(&trust, "off"), (&trust, "off"), (&own, "on")] {
+        let postgres = Container::run(IMAGE, options, &["-c", "max_connections=7"]);
+        let address = postgres.address(5432);
+        let mut client = until("connection", || connect(&address, "postgres", "any", "postgres"));
+        assert_eq!(value(&mut client, "SHOW max_connections"), "7");
+        assert_eq!(value(&mut client, "SHOW data_checksums"), checksums);
+        identifiers.insert(value(&mut client, identifier));
+        drop(client);
+        postgres.stop();
+    }
+    assert_eq!(identifiers.len(), 3, "{identifiers:?}");
 }

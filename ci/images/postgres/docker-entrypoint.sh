@@ -16,23 +16,45 @@ from_file() {
     unset "$file"
 }
 
+# What initdb makes: a copy of what it made for the image, or with arguments of one's own the thing itself.
 make_cluster() {
     [ -n "$POSTGRES_PASSWORD" ] || [ "$POSTGRES_HOST_AUTH_METHOD" = trust ] ||
         fail 'POSTGRES_PASSWORD is missing; POSTGRES_HOST_AUTH_METHOD=trust lets everybody in without one'
-    local password=()
-    [ -z "$POSTGRES_PASSWORD" ] || password=(--pwfile=/dev/stdin)
-    # shellcheck disable=SC2086 # Several arguments.
-    initdb --username="$POSTGRES_USER" "${password[@]}" --no-sync $POSTGRES_INITDB_ARGS \
-        <<<"$POSTGRES_PASSWORD" >/tmp/initdb.log 2>&1 || { cat /tmp/initdb.log >&2; fail 'initdb failed'; }
+    if [ -z "$POSTGRES_INITDB_ARGS" ]; then
+        cp -R /opt/postgres/cluster/. "$PGDATA"
+        new-identifier "$PGDATA"
+    else
+        # shellcheck disable=SC2086 # Several arguments.
+        initdb --username=postgres --no-sync $POSTGRES_INITDB_ARGS >/tmp/initdb.log 2>&1 ||
+            { cat /tmp/initdb.log >&2; fail 'initdb failed'; }
+    fi
     printf '\nhost all all all %s\n' "$POSTGRES_HOST_AUTH_METHOD" >>"$PGDATA/pg_hba.conf"
+}
+
+name() { printf '"%s"' "${1//\"/\"\"}"; }
+literal() { printf "'%s'" "${1//\'/\'\'}"; }
+
+# The superuser that initdb made gets the name and the password; nobody renames himself.
+statements() {
+    if [ "$POSTGRES_USER" != postgres ]; then
+        echo 'CREATE ROLE another SUPERUSER'
+        echo 'SET SESSION AUTHORIZATION another'
+        echo "ALTER ROLE postgres RENAME TO $(name "$POSTGRES_USER")"
+        echo "SET SESSION AUTHORIZATION $(name "$POSTGRES_USER")"
+        echo 'DROP ROLE another'
+    fi
+    [ -z "$POSTGRES_PASSWORD" ] ||
+        echo "ALTER ROLE $(name "$POSTGRES_USER") PASSWORD $(literal "$POSTGRES_PASSWORD")"
+    [ "$POSTGRES_DB" = postgres ] || echo "CREATE DATABASE $(name "$POSTGRES_DB")"
 }
 
 # Without a server: single-user mode reads one statement a line, and ends well whatever they said.
 make_database() {
-    [ "$POSTGRES_DB" != postgres ] || return 0
-    postgres --single -c fsync=off -c log_checkpoints=off postgres >/tmp/database.log 2>&1 \
-        <<<"CREATE DATABASE \"${POSTGRES_DB//\"/\"\"}\""
-    ! grep -E 'ERROR|FATAL|PANIC' /tmp/database.log >&2 || fail "no database $POSTGRES_DB was made"
+    [[ $POSTGRES_USER$POSTGRES_PASSWORD$POSTGRES_DB != *$'\n'* ]] || fail 'a name or the password has two lines'
+    statements | postgres --single -c fsync=off -c log_checkpoints=off -c log_statement=none \
+        -c log_min_error_statement=panic postgres >/tmp/database.log 2>&1
+    ! grep -E 'ERROR|FATAL|PANIC' /tmp/database.log >&2 ||
+        fail "the user $POSTGRES_USER and the database $POSTGRES_DB were not made"
 }
 
 # psql as scripts are run by: to a socket inside the container, which nobody else reaches.
