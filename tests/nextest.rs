@@ -223,9 +223,13 @@ fn a_holder_that_is_killed_fails_the_tests_that_ask_it() {
         ];
         let bench = Bench::with(&gates.concat());
         let going = bench.start("--no-fail-fast -E binary(gates)", "slow");
-        let holders = bench.desk.processes().into_iter().filter(|(_, words)| words.contains("nextest serve"));
-        let holders: Vec<_> = holders.map(|(pid, _)| pid).collect();
-        assert_eq!(holders.len(), 2);
+        let holders = || -> Vec<_> {
+            let all = bench.desk.processes().into_iter();
+            all.filter(|(_, words)| words.contains("nextest serve")).map(|(pid, _)| pid).collect()
+        };
+        // A command that is being started has its parent's words for a moment.
+        expect_soon("a holder and its worker", || holders().len() == 2);
+        let holders = holders();
         common::signal(holders[which], Signal::KILL);
         assert_eq!(going.end().code(), Some(TEST_FAILED));
         bench.desk.expect_nothing_left();

@@ -40,10 +40,11 @@ fn a_rehearsal_of_the_single_host_is_green_and_leaves_evidence_and_nothing_else(
     assert_eq!(run.summary["journal"]["entries"], lines.len());
     let last = run.ended.stdout.lines().filter(|line| line.starts_with("PASSED")).count();
     assert_eq!(last, 1, "{}", run.ended.stdout);
-    assert!(
-        run.ended.stdout.lines().take_while(|line| !line.starts_with("PASSED")).count() < 24,
-        "it fits a screen"
-    );
+    // A busy machine adds the attempts of gates that had to wait.
+    let attempt = |line: &&str| line.starts_with('↻') || line.starts_with("    attempt ");
+    let shown = run.ended.stdout.lines().take_while(|line| !line.starts_with("PASSED"));
+    let shown: Vec<_> = shown.filter(|line| !attempt(line)).collect();
+    assert!(shown.len() < 24, "it fits a screen: {shown:#?}");
     for service in ["redis", "kafka", "postgres"] {
         let line = format!("~ {service}");
         assert!(
