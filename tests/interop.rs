@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::libraries::Libraries;
 use common::{Desk, Ended, argument, ended};
 use cutproof::sign::{Envelope, KeyError, PrivateKey, PublicKey, Statement, Why};
 use std::fs;
@@ -15,35 +16,8 @@ const ALGORITHMS: [&str; 2] = ["ed25519", "ecdsa-p256"];
 /// What the tests sign.
 const SUBJECT: &str = "signoff.json";
 
-static LIBRARIES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop");
-    fs::create_dir_all(&to).unwrap();
-    for name in ["requirements.txt", "package.json", "package-lock.json", "dsse.py", "dsse.mjs"] {
-        fs::copy(from.join(name), to.join(name)).unwrap();
-    }
-    let run = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(&to).stdin(Stdio::null());
-        ended(command).with_code(0);
-    };
-    installed(&to, "requirements.txt", || {
-        run("python3", &["-m", "venv", "--clear", "venv"]);
-        run("venv/bin/pip", &["--quiet", "--no-input", "install", "--no-deps", "-r", "requirements.txt"]);
-    });
-    installed(&to, "package-lock.json", || run("npm", &["ci", "--no-audit", "--no-fund"]));
-    to
-});
-
-/// Installs what a file names, unless that was done by the same file.
-fn installed(to: &Path, named: &str, install: impl FnOnce()) {
-    let done = to.join(format!("{named}.installed"));
-    let wanted = fs::read(to.join(named)).unwrap();
-    if fs::read(&done).ok().as_ref() != Some(&wanted) {
-        install();
-        fs::write(done, wanted).unwrap();
-    }
-}
+static LIBRARIES: LazyLock<PathBuf> =
+    LazyLock::new(|| Libraries::of("interop", &["dsse.py", "dsse.mjs"]).folder);
 
 /// A library's script.
 #[derive(Debug, Clone, Copy)]

