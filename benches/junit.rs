@@ -105,6 +105,7 @@ fn gate(case: usize) -> Fallible<Gate> {
         expect: "lag_ms < 5 s".to_owned(),
         uses: Vec::new(),
         needs: Vec::new(),
+        after: Vec::new(),
         required: true,
         timeout: Duration::from_secs(5),
         retry: None,

@@ -424,7 +424,7 @@ fn a_wrong_profile_is_told_with_place_and_nearest_name() {
     ");
     insta::assert_snapshot!(said(""), @"error: profile wrong.toml is empty: expected at least `environment` and one `[[gate]]`");
     insta::assert_snapshot!(said(&SMALL.replace("tags = [\"fast\"]", "needs = [\"redis-ping\"]")), @r#"
-    error: wrong.toml:13:10: gates need each other in a circle: redis-ping → redis-ping
+    error: wrong.toml:13:10: gates wait for each other in a circle: redis-ping → redis-ping
         needs = ["redis-ping"]
                  ^^^^^^^^^^^^
     "#);

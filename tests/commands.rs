@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Desk, Going, Run, argument, ended, expect_soon, expect_whole_files, within};
+use common::{Desk, Going, Run, argument, ended, expect_soon, expect_whole_files, journal, within};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,6 +22,41 @@ fn profile(desk: &Desk, gates: &[(&str, &str, &str)]) -> String {
 
 fn measure(desk: &Desk, gates: &[(&str, &str, &str)]) -> Run {
     desk.measure(&["rehearse", "--profile", &profile(desk, gates)])
+}
+
+#[test]
+fn a_gate_after_another_waits_for_its_end_runs_whatever_it_was_and_selects_nothing() {
+    let desk = Desk::new();
+    let profile = desk.write(
+        "order.toml",
+        r#"environment = "desk"
+
+[[gate]]
+id = "first"
+phase = "infra"
+probe = "command"
+after = ["slow"]
+with = { shell = "true" }
+
+[[gate]]
+id = "slow"
+phase = "infra"
+probe = "command"
+with = { shell = "sleep 0.3; false" }
+"#,
+    );
+    let run = desk.measure(&["rehearse", "--jobs", "2", "--profile", &profile]).with_code(1);
+    assert_eq!((run.verdict("first"), run.verdict("slow")), ("passed", "failed"));
+    let told: Vec<_> = journal(&run.folder)
+        .iter()
+        .filter(|line| line["event"] == "gate_started" || line["event"] == "gate_ended")
+        .map(|line| format!("{} {}", line["event"].as_str().unwrap(), line["gate"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, ["gate_started slow", "gate_ended slow", "gate_started first", "gate_ended first"]);
+    for selection in [["--only", "first"], ["--skip", "slow"]] {
+        let run = desk.measure(&[&["rehearse", "--profile", &profile][..], &selection].concat()).with_code(0);
+        assert_eq!(run.gates().keys().copied().collect::<Vec<_>>(), ["first"]);
+    }
 }
 
 #[test]

@@ -38,6 +38,15 @@ fn a_rehearsal_of_the_single_host_is_green_and_leaves_evidence_and_nothing_else(
     }
     let lines = journal(&run.folder);
     assert_eq!(run.summary["journal"]["entries"], lines.len());
+    // What readiness measures, and a rehearsal must make first or wait for: none of it is flaky by order.
+    for (gate, other) in
+        [("timescale-health", "timescale-schema-init"), ("strategy-bridge-chain", "core-metrics")]
+    {
+        let at = |event: &str, gate: &str| {
+            lines.iter().position(|line| line["event"] == event && line["gate"] == gate)
+        };
+        assert!(at("gate_started", gate) > at("gate_ended", other), "{gate} did not wait for {other}");
+    }
     let last = run.ended.stdout.lines().filter(|line| line.starts_with("PASSED")).count();
     assert_eq!(last, 1, "{}", run.ended.stdout);
     // A busy machine adds the attempts of gates that had to wait.

@@ -31,6 +31,7 @@ pub(crate) fn gate(name: &str, probe: &str) -> Gate {
         expect: "ok".to_owned(),
         uses: Vec::new(),
         needs: Vec::new(),
+        after: Vec::new(),
         required: true,
         timeout: Duration::from_secs(5),
         retry: None,

@@ -29,6 +29,9 @@ pub struct Gate {
     /// Gates that must have passed before.
     #[serde(default)]
     pub needs: Vec<GateId>,
+    /// Gates that it begins after where they run too, however they end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<GateId>,
     /// Whether a run fails where it does not pass.
     pub required: bool,
     /// The deadline of one attempt.

@@ -26,7 +26,7 @@ pub struct Plan {
     /// Services that the selected gates use, with those that these need, each after those that it needs.
     pub services: Vec<Service>,
     /// All gates of the profile, also those that do not run: phases in order, and in a phase each gate after those
-    /// that it needs, otherwise as in the profile.
+    /// that it needs or is to come after, otherwise as in the profile.
     pub gates: Vec<PlannedGate>,
     /// How the selection was made, in the words of the flags; nothing where all gates run.
     pub selection: Option<String>,
@@ -73,7 +73,7 @@ pub enum PlanError {
     #[error("{0}")]
     Steps(String),
     /// Gates that need each other have no order; a profile that was checked has none.
-    #[error("the profile has gates that need each other in a circle: it was not checked")]
+    #[error("the profile has gates that wait for each other in a circle: it was not checked")]
     Circle,
 }
 
@@ -84,9 +84,12 @@ impl Plan {
     /// Names that select nothing, with the nearest right one; a selection that leaves no gate to run; files of a
     /// selected gate's steps that are not there.
     pub fn new(profile: &Profile, selection: &Selection) -> Result<Plan, PlanError> {
-        let needs = needs(profile);
+        let needs = links(profile, |gate| &gate.needs);
         let roles = select::roles(profile, selection, &needs)?;
-        let order = graph::order(&needs, |number| profile.gates[number].gate.phase);
+        let after = links(profile, |gate| &gate.after);
+        let before: Vec<_> =
+            needs.into_iter().zip(after).map(|(needs, after)| [needs, after].concat()).collect();
+        let order = graph::order(&before, |number| profile.gates[number].gate.phase);
         if order.len() < profile.gates.len() {
             return Err(PlanError::Circle);
         }
@@ -131,12 +134,12 @@ impl Plan {
     }
 }
 
-/// For each gate the numbers of those that it needs.
-fn needs(profile: &Profile) -> Vec<Vec<usize>> {
+/// For each gate the numbers of those that it names in one of its lists.
+fn links(profile: &Profile, named: impl Fn(&Gate) -> &[GateId]) -> Vec<Vec<usize>> {
     let gates = profile.gates.iter().enumerate();
     let numbers: HashMap<&GateId, usize> = gates.map(|(number, gate)| (&gate.gate.id, number)).collect();
-    let needs = |gate: &Gate| gate.needs.iter().filter_map(|id| numbers.get(id).copied()).collect();
-    profile.gates.iter().map(|gate| needs(&gate.gate)).collect()
+    let numbered = |gate: &Gate| named(gate).iter().filter_map(|id| numbers.get(id).copied()).collect();
+    profile.gates.iter().map(|gate| numbered(&gate.gate)).collect()
 }
 
 /// The shard, with what runs in it of others.

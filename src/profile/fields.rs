@@ -165,6 +165,12 @@ pub(super) const GATE: &[Field] = &[
         "The services that it measures, by name: of the kinds that the probe takes.",
     ),
     Field::with_default("needs", Texts, "[]", "Gates that must have passed before; of no later phase."),
+    Field::with_default(
+        "after",
+        Texts,
+        "[]",
+        "Gates that it waits for where they run too, however they end; of no later phase.",
+    ),
     Field::with_default("required", Bool, "true", "Whether the run fails where it does not pass."),
     Field::optional(
         "timeout",

@@ -275,26 +275,43 @@ fn an_id_that_is_taken_is_told_with_both_places() {
 #[test]
 fn circles_are_shown() {
     insta::assert_snapshot!(faults_with("writes = true", "writes = true\nneeds = [\"kafka-topics\"]"), @r#"
-    gates/x.toml:41:10: gates need each other in a circle: kafka-topics → kafka-init → kafka-topics
+    gates/x.toml:41:10: gates wait for each other in a circle: kafka-topics → kafka-init → kafka-topics
         needs = ["kafka-init"]
                  ^^^^^^^^^^^^
     "#);
     insta::assert_snapshot!(faults_with("writes = true", "writes = true\nneeds = [\"kafka-init\"]"), @r#"
-    gates/x.toml:55:10: gates need each other in a circle: kafka-init → kafka-init
+    gates/x.toml:55:10: gates wait for each other in a circle: kafka-init → kafka-init
         needs = ["kafka-init"]
                  ^^^^^^^^^^^^
     "#);
     insta::assert_snapshot!(faults_with("needs = [\"redis\"]", "needs = [\"kafka\"]"), @r#"
-    gates/x.toml:15:10: services need each other in a circle: kafka → kafka
+    gates/x.toml:15:10: services wait for each other in a circle: kafka → kafka
         needs = ["kafka"]
                  ^^^^^^^
     "#);
 }
 
 #[test]
+fn what_a_gate_is_to_come_after_is_checked_as_what_it_needs_is() {
+    insta::assert_snapshot!(faults_with("writes = true", "writes = true\nafter = [\"shop-answers\"]"), @r#"
+    gates/x.toml:33:10: gates wait for each other in a circle: shop-answers → kafka-topics → kafka-init → shop-answers
+        needs = ["kafka-topics"]
+                 ^^^^^^^^^^^^^^
+    gates/x.toml:55:10: gate `kafka-init` of phase infra is to come after gate `shop-answers` of the later phase readiness
+        after = ["shop-answers"]
+                 ^^^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(faults_with("writes = true", "writes = true\nafter = [\"kafka-topic\"]"), @r#"
+    gates/x.toml:55:10: unknown gate `kafka-topic` in `after` of gate `kafka-init`; nearest: `kafka-topics`
+        after = ["kafka-topic"]
+                 ^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
 fn a_gate_needs_no_gate_of_a_later_phase() {
     insta::assert_snapshot!(faults_with("writes = true", "writes = true\nneeds = [\"shop-answers\"]"), @r#"
-    gates/x.toml:33:10: gates need each other in a circle: shop-answers → kafka-topics → kafka-init → shop-answers
+    gates/x.toml:33:10: gates wait for each other in a circle: shop-answers → kafka-topics → kafka-init → shop-answers
         needs = ["kafka-topics"]
                  ^^^^^^^^^^^^^^
     gates/x.toml:55:10: gate `kafka-init` of phase infra needs gate `shop-answers` of the later phase readiness

@@ -260,6 +260,7 @@ fn gate(
         expect: placed(table, "expect"),
         uses: Placed::new(placed_list(table, "uses"), place("uses")),
         needs: placed_list(table, "needs"),
+        after: placed_list(table, "after"),
         required: args.flag("required"),
         timeout: Placed::new(args.duration("timeout").unwrap_or(defaults.timeout), place("timeout")),
         retry: if own_retry { retry(&args, table) } else { defaults.retry.clone() },

@@ -1,4 +1,5 @@
-//! Which gate is next: the first in the plan's order whose needs have ended and whose services have answered.
+//! Which gate is next: the first in the plan's order whose services have answered, and for which all have ended that
+//! it needs or is to come after.
 
 use super::Runner;
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ struct Board<'a> {
 }
 
 struct State {
-    /// How many needs and services each gate still waits for.
+    /// How many gates and services each gate still waits for.
     waiting_for: Vec<usize>,
     /// Gates that could begin, in the plan's order.
     ready: BTreeSet<usize>,
@@ -51,9 +52,10 @@ impl<'a> Board<'a> {
         for (index, planned) in gates.iter().enumerate().filter(|(_, planned)| planned.selected && measured) {
             let known = |name: &&String| runner.0.services.contains_key(*name);
             waiting_for[index] = planned.gate.uses.iter().filter(known).collect::<BTreeSet<_>>().len();
-            for need in planned.gate.needs.iter().filter_map(|need| runner.0.index.get(need)) {
+            let before = planned.gate.needs.iter().chain(&planned.gate.after);
+            for other in before.filter_map(|id| runner.0.index.get(id)) {
                 waiting_for[index] += 1;
-                dependents[*need].push(index);
+                dependents[*other].push(index);
             }
         }
         let ready = (0..gates.len()).filter(|index| waiting_for[*index] == 0).collect();

@@ -47,7 +47,7 @@ pub(super) fn check(
     report: &mut Report<'_>,
 ) -> Vec<CheckedGate> {
     refuse_doubled(&gates, report);
-    check_needs(&gates, report);
+    check_order(&gates, report);
     let known = services::numbers(services);
     let mut checked = Vec::with_capacity(gates.len());
     for gate in gates {
@@ -122,26 +122,38 @@ fn check_id(gate: &GateDraft, report: &mut Report<'_>) -> Option<GateId> {
     }
 }
 
-fn check_needs(gates: &[GateDraft], report: &mut Report<'_>) {
+/// What gates say in `needs` and `after`: both order them.
+fn check_order(gates: &[GateDraft], report: &mut Report<'_>) {
     let known = ids(gates);
-    let mut needs = Vec::with_capacity(gates.len());
+    let mut links = Vec::with_capacity(gates.len());
     for gate in gates {
         let what = what(gate);
-        let found = follow(&gate.needs, &known, "gate", &format!("`needs` of {what}"), report);
-        for (number, link) in &found {
-            let (Some(phase), Some(needed)) = (gate.phase, gates[*number].phase) else { continue };
-            if needed > phase {
-                let other = quoted(&link.value);
-                report.fault(
-                    &link.span,
-                    format!("{what} of phase {phase} needs gate {other} of the later phase {needed}"),
-                );
-            }
-        }
-        needs.push(found);
+        let needs = follow(&gate.needs, &known, "gate", &format!("`needs` of {what}"), report);
+        refuse_later(gate, "needs", &needs, gates, report);
+        let after = follow(&gate.after, &known, "gate", &format!("`after` of {what}"), report);
+        refuse_later(gate, "is to come after", &after, gates, report);
+        links.push([needs, after].concat());
     }
     let name = |number: usize| gates[number].id.as_ref().map_or_else(String::new, |id| id.value.clone());
-    refuse_circles(&needs, name, "gates", report);
+    refuse_circles(&links, name, "gates", report);
+}
+
+/// Phases run in order: nothing waits for a later one.
+fn refuse_later(
+    gate: &GateDraft,
+    how: &str,
+    links: &[(usize, &Placed<String>)],
+    gates: &[GateDraft],
+    report: &mut Report<'_>,
+) {
+    for (number, link) in links {
+        let (Some(phase), Some(later)) = (gate.phase, gates[*number].phase) else { continue };
+        if later > phase {
+            let (what, other) = (what(gate), quoted(&link.value));
+            let told = format!("{what} of phase {phase} {how} gate {other} of the later phase {later}");
+            report.fault(&link.span, told);
+        }
+    }
 }
 
 /// Nothing is written that the profile does not say; and what it says is so. What a probe does that measures no
@@ -213,7 +225,7 @@ fn build(
     let at = report.source.position(gate.id?.span.start);
     let phase: Phase = gate.phase?;
     let names = |placed: Vec<Placed<String>>| placed.into_iter().map(|placed| placed.value).collect();
-    let needs = gate.needs.iter().filter_map(|need| GateId::new(&need.value).ok()).collect();
+    let ids = |links: &[Placed<String>]| links.iter().filter_map(|id| GateId::new(&id.value).ok()).collect();
     let gate = Gate {
         id: id?,
         about: gate.about,
@@ -222,7 +234,8 @@ fn build(
         with: gate.with?,
         expect: condition.to_string(),
         uses: names(gate.uses.value),
-        needs,
+        needs: ids(&gate.needs),
+        after: ids(&gate.after),
         required: gate.required,
         timeout: gate.timeout.value,
         retry: gate.retry.map(|retry| retry.value),

@@ -226,6 +226,6 @@ fn refuse_circles(
             names.push(format!("{} more", circle.len() - SHOWN));
         }
         names.push(name(*first));
-        report.fault(&span, format!("{what} need each other in a circle: {}", names.join(" → ")));
+        report.fault(&span, format!("{what} wait for each other in a circle: {}", names.join(" → ")));
     }
 }
