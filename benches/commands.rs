@@ -3,50 +3,40 @@
 //! Prints ratios, measured alternately within one run so that a busy machine disturbs both sides alike.
 //! An argument sets the number of commands (default 1000).
 
+mod common;
+
+use std::error::Error;
 use std::hint::black_box;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use cutproof::process::{Cancel, Command, Exit, Worker, hold};
+use cutproof::process::{Cancel, Command, Exit, Worker};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    // Held, as in a run: this binary is started a second time as the worker.
-    match hold(bench) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::held(bench)
 }
 
-fn bench(worker: &Worker) -> u8 {
+fn bench(worker: Worker) -> Result<(), Box<dyn Error>> {
     let count = std::env::args().skip(1).find_map(|text| text.parse().ok()).unwrap_or(1000);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let cancel = match Cancel::new() {
-        Ok(cancel) => cancel,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return 1;
-        }
-    };
+    let cancel = Cancel::new()?;
     let ours = || {
-        let outcome = Command::argv(["true"], TIMEOUT).run(worker, &cancel);
+        let outcome = Command::argv(["true"], TIMEOUT).run(&worker, &cancel);
         assert!(matches!(outcome.exit, Exit::Exited(0)), "{outcome:?}");
         black_box(outcome);
     };
     compare("argv true, one after another", count, 1, bare, ours);
     compare("argv true, side by side", count, cores, bare, ours);
     let shell = || {
-        let outcome = Command::shell("echo a; echo b >&2", TIMEOUT).run(worker, &cancel);
+        let outcome = Command::shell("echo a; echo b >&2", TIMEOUT).run(&worker, &cancel);
         assert!(outcome.stdout.whole() == Some(b"a\n"), "{outcome:?}");
     };
     compare("sh -c with output, one after another", count, 1, bare_shell, shell);
-    throughput(worker, &cancel);
-    0
+    throughput(&worker, &cancel);
+    Ok(())
 }
 
 /// The loop to compare with. In threads other than the first, whose children the worker takes for orphans.

@@ -4,8 +4,10 @@
 //! Prints, of one run: all five services as containers against the chain that can't be shortened (Kafka, then
 //! Connect), and how long after its service is ready a gate begins.
 
+mod common;
+
 use cutproof::model::ServiceKind;
-use cutproof::process::{Cancel, Worker, hold};
+use cutproof::process::{Cancel, Worker};
 use cutproof::service::Environment;
 use cutproof::service::containers::{ContainerRequest, Daemon, StartOptions, start};
 use serde_json::Value;
@@ -33,18 +35,7 @@ const SERVICES: [(&str, ServiceKind, &str); 5] = [
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    // Held, as in a run: what is started is removed whatever becomes of this process.
-    let held = hold(|worker| match bench(*worker) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("error: {error}");
-            1
-        }
-    });
-    held.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::FAILURE
-    })
+    common::held(bench)
 }
 
 fn bench(worker: Worker) -> Result<()> {

@@ -5,6 +5,8 @@
 //! multiple of fdatasync's own, as that is the disk's. Also how long it is from the end of a red stage to the first
 //! command of the rollback. An argument sets the number of cutovers (default 30).
 
+mod common;
+
 use cutproof::cutover::plan::{Request, prepare};
 use cutproof::cutover::templates::Templates;
 use cutproof::cutover::{Settings, run};
@@ -12,7 +14,7 @@ use cutproof::model::event::Sink;
 use cutproof::model::redact::Redactor;
 use cutproof::model::switch::{Sequence, Stage};
 use cutproof::model::{CUTOVER_STEP_KEYS, Event, ROLLBACK_STEP_KEYS, Stamp};
-use cutproof::process::{Cancel, Worker, hold};
+use cutproof::process::{Cancel, Worker};
 use cutproof::service::embedded::{Phase, Progress};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -26,22 +28,7 @@ use std::time::{Duration, Instant};
 type Checked<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    // Held, as in a run: this binary is started a second time as the worker.
-    match hold(|worker| {
-        bench(*worker).map_or_else(
-            |error| {
-                eprintln!("error: {error}");
-                1
-            },
-            |()| 0,
-        )
-    }) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::held(bench)
 }
 
 /// When each step began and ended, and how long its command took.

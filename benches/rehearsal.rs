@@ -3,7 +3,9 @@
 //! Prints ratios of one run: all five engines against the chain that can't be shortened (Kafka, then Connect), a warm
 //! rehearsal, six topics, the ClickHouse schema, 1,000 command gates, `cutproof --version`, and cutproof's own memory.
 
-use cutproof::process::{Worker, hold};
+mod common;
+
+use cutproof::process::Worker;
 use cutproof::service::embedded::{
     EngineKind, EngineRequest, EngineSource, Installed, Lines, StartOptions, install, start, user_cache,
 };
@@ -21,18 +23,7 @@ const COMMANDS: usize = 1000;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    // Held, as in a run: this binary is started a second time as the worker.
-    let held = hold(|worker| match bench(*worker) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("error: {error}");
-            1
-        }
-    });
-    held.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::FAILURE
-    })
+    common::held(bench)
 }
 
 fn bench(worker: Worker) -> Result<()> {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Desk, Engines, argument, ended, env};
+use common::{Desk, Engines, FILES, argument, ended, env};
 use std::collections::BTreeMap;
 
 const PROFILE: &str = "gates/single-host.toml";
@@ -39,18 +39,6 @@ const INITS: [(&[&str], &str, &str, &[&str]); 4] = [
         "DEBEZIUM_CONNECTOR_INIT",
         &["apply_trading_core", "verify_trading_core", "apply_ops_audit", "verify_ops_audit"],
     ),
-];
-
-/// The flags by which a bootstrap finds this repository's own schemas and connectors.
-const FILES: [&str; 8] = [
-    "--schema-dir",
-    "fixtures/postgres",
-    "--clickhouse-schema-dir",
-    "fixtures/clickhouse",
-    "--trading-core-connector-file",
-    "fixtures/debezium/connector-trading-core.json",
-    "--ops-audit-connector-file",
-    "fixtures/debezium/connector-ops-audit.json",
 ];
 
 #[test]

@@ -27,6 +27,18 @@ pub const SOON: Duration = Duration::from_secs(60);
 /// What is ended is gone within this time.
 pub const GONE: Duration = Duration::from_secs(3);
 
+/// The flags by which a bootstrap finds this repository's own schemas and connectors.
+pub const FILES: [&str; 8] = [
+    "--schema-dir",
+    "fixtures/postgres",
+    "--clickhouse-schema-dir",
+    "fixtures/clickhouse",
+    "--trading-core-connector-file",
+    "fixtures/debezium/connector-trading-core.json",
+    "--ops-audit-connector-file",
+    "fixtures/debezium/connector-ops-audit.json",
+];
+
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 

@@ -1,20 +1,9 @@
 //! The runbook's stack in containers: brought up, set up, measured and taken down.
 
-use crate::common::{Run, argument, ended, env, expect_soon, run_folder};
+use crate::common::{FILES, Run, argument, ended, env, expect_soon, run_folder};
 use crate::project::{Project, desk, to};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-const FILES: [&str; 8] = [
-    "--schema-dir",
-    "fixtures/postgres",
-    "--clickhouse-schema-dir",
-    "fixtures/clickhouse",
-    "--trading-core-connector-file",
-    "fixtures/debezium/connector-trading-core.json",
-    "--ops-audit-connector-file",
-    "fixtures/debezium/connector-ops-audit.json",
-];
 
 /// Steps of a bootstrap, all of which went well.
 const STEPS: [&str; 6] = [

@@ -1,6 +1,6 @@
 //! What compose says and how it fails, by a program that is called in docker's place.
 
-use crate::common::{Desk, Run, argument, env};
+use crate::common::{Desk, FILES, Run, argument, env};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -15,18 +15,6 @@ phase = "infra"
 probe = "redis_ping"
 uses = ["redis"]
 "#;
-
-/// The flags by which a bootstrap finds this repository's own schemas and connectors.
-const FILES: [&str; 8] = [
-    "--schema-dir",
-    "fixtures/postgres",
-    "--clickhouse-schema-dir",
-    "fixtures/clickhouse",
-    "--trading-core-connector-file",
-    "fixtures/debezium/connector-trading-core.json",
-    "--ops-audit-connector-file",
-    "fixtures/debezium/connector-ops-audit.json",
-];
 
 /// A desk with a compose file, and a program in docker's place.
 struct Stand {
