@@ -111,7 +111,8 @@ fn every_fault_ends_in_the_verdict_and_the_evidence_that_it_deserves() {
                 loop {
                     let next = todo.lock().unwrap().pop();
                     let Some((name, end)) = next else { break };
-                    wrong.lock().unwrap().extend(up_to_twice(|| with_fault(name, end)).err());
+                    let ended = up_to_twice(|| with_fault(name, end));
+                    wrong.lock().unwrap().extend(ended.err());
                 }
             });
         }
