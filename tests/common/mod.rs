@@ -63,6 +63,12 @@ impl Desk {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// A variable that was set.
+    pub fn variable(&self, name: &str) -> &str {
+        let found = self.variables.iter().rev().find(|(other, _)| other == name);
+        &found.unwrap_or_else(|| panic!("{name} was not set")).1
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

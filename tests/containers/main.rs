@@ -10,6 +10,7 @@ mod common;
 mod broken;
 mod engines;
 mod fallback;
+mod inside;
 mod killed;
 mod proxy;
 mod support;

@@ -1,7 +1,7 @@
 //! A socket between a run and the Docker of this machine, which a test can cut.
 
 use std::io;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -50,6 +50,29 @@ impl Proxy {
             stream.shutdown(Shutdown::Both).ok();
         }
     }
+}
+
+/// The same Docker at a port of this machine, as jobs on GitLab have theirs: what DOCKER_HOST is to be.
+pub fn by_tcp() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port of ours");
+    let address = listener.local_addr().expect("it has one");
+    std::thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            let far = UnixStream::connect(docker()).expect("Docker's socket");
+            let (from, mut to) =
+                (near.try_clone().expect("a descriptor"), far.try_clone().expect("a descriptor"));
+            std::thread::spawn(move || {
+                // Either end may close at any time.
+                io::copy(&mut &from, &mut to).ok();
+                to.shutdown(Shutdown::Write).ok();
+            });
+            std::thread::spawn(move || {
+                io::copy(&mut &far, &mut &near).ok();
+                near.shutdown(Shutdown::Write).ok();
+            });
+        }
+    });
+    format!("tcp://{address}")
 }
 
 fn hand_on(mut from: UnixStream, mut to: UnixStream) {

@@ -7,6 +7,7 @@ use crate::service::ServiceError;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use testcontainers::bollard::Docker;
@@ -70,15 +71,16 @@ impl Daemon {
             .into_iter()
             .map(|socket| {
                 let url = socket.url().to_owned();
-                (socket, pool.spawn(async move { ask(&url, limit).await }))
+                let here = url.starts_with("unix:");
+                (socket, pool.spawn(async move { ask(&url, here, limit).await }))
             })
             .collect();
         let mut tried = Vec::new();
         for (socket, asked) in asked {
             match pool.wait(asked) {
-                Ok(Ok((docker, version))) => {
+                Ok(Ok(Answer { docker, version, gateway })) => {
                     socket.tell_testcontainers();
-                    return Ok(Daemon::new(pool, docker, socket, &version));
+                    return Ok(Daemon::new(pool, docker, socket.behind(gateway), &version));
                 }
                 Ok(Err(why)) => tried.push(format!("{}: {why}", socket.url())),
                 Err(died) => tried.push(format!("{}: {died}", socket.url())),
@@ -135,9 +137,14 @@ impl Daemon {
         self.inner.socket.reach()
     }
 
-    /// Whether that is this machine's loopback, to which alone ports are then bound.
+    /// Whether that is this machine's loopback.
     pub(super) fn is_local(&self) -> bool {
         self.inner.socket.is_local()
+    }
+
+    /// The address to which ports are bound; all of the daemon's machine where there is none.
+    pub(super) fn bind(&self) -> Option<IpAddr> {
+        self.inner.socket.bind()
     }
 
     pub(super) fn docker(&self) -> Docker {
@@ -193,13 +200,38 @@ impl fmt::Debug for Daemon {
     }
 }
 
-async fn ask(url: &str, limit: Duration) -> Result<(Docker, SystemVersion), String> {
+/// A daemon that answered.
+struct Answer {
+    docker: Docker,
+    version: SystemVersion,
+    gateway: Option<IpAddr>,
+}
+
+async fn ask(url: &str, here: bool, limit: Duration) -> Result<Answer, String> {
     let docker = socket::connect(url)?;
-    match tokio::time::timeout(limit, docker.version()).await {
-        Ok(Ok(version)) => Ok((docker, version)),
+    let asked = async {
+        let version = docker.version().await?;
+        let gateway = if here && socket::in_container() { gateway(&docker).await? } else { None };
+        Ok::<_, Error>((version, gateway))
+    };
+    match tokio::time::timeout(limit, asked).await {
+        Ok(Ok((version, gateway))) => Ok(Answer { version, gateway, docker: docker.clone() }),
         Ok(Err(error)) => Err(chain(&error)),
         Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
     }
+}
+
+/// Where a container reaches the ports of those beside it, whose daemon it has by a socket from outside: at the gateway
+/// of Docker's own network. None where the daemon is in the container too: then its network is ours, and its loopback.
+async fn gateway(docker: &Docker) -> Result<Option<IpAddr>, Error> {
+    let network = match docker.inspect_network("bridge", None).await {
+        Ok(network) => network,
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let gateways = pools.into_iter().filter_map(|pool| pool.gateway?.parse().ok());
+    Ok(gateways.into_iter().find(|gateway| !socket::is_ours(*gateway)))
 }
 
 /// Whether an image is there, or its registry has it.

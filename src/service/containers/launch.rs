@@ -209,7 +209,7 @@ impl Launch<'_> {
     ) -> testcontainers::ContainerRequest<GenericImage> {
         let (name, tag) = halves(&self.request.image);
         let (inside, memory) = (recipe.port, self.memory);
-        let address = self.daemon.is_local().then(|| "127.0.0.1".to_owned());
+        let address = self.daemon.bind().map(|address| address.to_string());
         let publish = move |host: &mut HostConfig| {
             let binding = PortBinding {
                 host_ip: address.clone(),

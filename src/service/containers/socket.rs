@@ -1,5 +1,6 @@
 //! Where a daemon may listen: DOCKER_HOST, or the usual sockets of Docker and Podman. It asks none of them.
 
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::Path;
 use testcontainers::bollard::{API_DEFAULT_VERSION, Docker};
 
@@ -15,13 +16,15 @@ pub(super) struct Socket {
     url: String,
     /// The host that published ports are reached at.
     reach: String,
+    /// That host, where it is the gateway of the daemon's network.
+    gateway: Option<IpAddr>,
     /// Whether testcontainers looks here by itself.
     told: bool,
 }
 
 impl Socket {
     fn unix(path: &str, told: bool) -> Socket {
-        Socket { url: format!("unix://{path}"), reach: "127.0.0.1".to_owned(), told }
+        Socket { url: format!("unix://{path}"), reach: "127.0.0.1".to_owned(), gateway: None, told }
     }
 
     fn said(url: &str) -> Result<Socket, String> {
@@ -41,7 +44,7 @@ impl Socket {
         if reach.is_empty() || rest.contains('@') {
             return refused("its host can't be read");
         }
-        Ok(Socket { url: url.to_owned(), reach: reach.to_owned(), told: true })
+        Ok(Socket { url: url.to_owned(), reach: reach.to_owned(), gateway: None, told: true })
     }
 
     pub fn url(&self) -> &str {
@@ -52,8 +55,27 @@ impl Socket {
         &self.reach
     }
 
+    /// Whether ports are published on this machine's loopback.
     pub fn is_local(&self) -> bool {
         matches!(self.reach.as_str(), "127.0.0.1" | "localhost")
+    }
+
+    /// The address that ports are bound to: what reaches them, and nothing else does. All of a daemon elsewhere.
+    pub fn bind(&self) -> Option<IpAddr> {
+        match self.is_local() {
+            true => Some(Ipv4Addr::LOCALHOST.into()),
+            false => self.gateway,
+        }
+    }
+
+    /// The same socket, where the daemon behind it publishes ports at the gateway of its network.
+    pub fn behind(self, gateway: Option<IpAddr>) -> Socket {
+        let Some(address) = gateway else { return self };
+        let reach = match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        Socket { reach, gateway, ..self }
     }
 
     /// Makes testcontainers use this daemon: it knows DOCKER_HOST and Docker's sockets, and those of Podman only by
@@ -65,6 +87,16 @@ impl Socket {
             unsafe { std::env::set_var("DOCKER_HOST", &self.url) };
         }
     }
+}
+
+/// Whether this process is in a container: Docker and Podman leave a file in each.
+pub(super) fn in_container() -> bool {
+    ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
+}
+
+/// Whether an address is one of this machine, or of this container: only those can be listened at.
+pub(super) fn is_ours(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// The host of `host:port/path`.
@@ -172,5 +204,24 @@ mod tests {
         assert_eq!(reach("unix:///var/run/docker.sock"), "127.0.0.1");
         assert!(Socket::said("tcp://localhost:2375").expect("it is fine").is_local());
         assert!(!Socket::said("tcp://docker:2375").expect("it is fine").is_local());
+    }
+
+    #[test]
+    fn ports_are_bound_where_they_are_reached_and_nowhere_else() {
+        let socket = || Socket::unix("/var/run/docker.sock", true);
+        assert_eq!(socket().bind(), Some("127.0.0.1".parse().expect("an address")));
+        let gateway = |address: &str| socket().behind(Some(address.parse().expect(address)));
+        let bridged = gateway("172.17.0.1");
+        assert_eq!((bridged.reach(), bridged.bind()), ("172.17.0.1", "172.17.0.1".parse().ok()));
+        assert_eq!(gateway("fd00::1").reach(), "[fd00::1]");
+        assert!(!bridged.is_local() && socket().behind(None).is_local());
+        assert_eq!(Socket::said("tcp://docker:2375").expect("it is fine").bind(), None);
+    }
+
+    #[test]
+    fn an_address_is_ours_where_this_machine_has_it() {
+        assert!(is_ours("127.0.0.1".parse().expect("an address")));
+        // Of the block that is for documents (RFC 5737).
+        assert!(!is_ours("192.0.2.1".parse().expect("an address")));
     }
 }
