@@ -7,7 +7,7 @@ use crate::service::ServiceError;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use testcontainers::bollard::Docker;
@@ -143,7 +143,7 @@ impl Daemon {
     }
 
     /// The address to which ports are bound; all of the daemon's machine where there is none.
-    pub(super) fn bind(&self) -> Option<IpAddr> {
+    pub(super) fn bind(&self) -> Option<Ipv4Addr> {
         self.inner.socket.bind()
     }
 
@@ -204,14 +204,14 @@ impl fmt::Debug for Daemon {
 struct Answer {
     docker: Docker,
     version: SystemVersion,
-    gateway: Option<IpAddr>,
+    gateway: Option<Ipv4Addr>,
 }
 
 async fn ask(url: &str, here: bool, limit: Duration) -> Result<Answer, String> {
     let docker = socket::connect(url)?;
     let asked = async {
         let version = docker.version().await?;
-        let gateway = if here && socket::in_container() { gateway(&docker).await? } else { None };
+        let gateway = if here { gateway(&docker).await? } else { None };
         Ok::<_, Error>((version, gateway))
     };
     match tokio::time::timeout(limit, asked).await {
@@ -221,17 +221,14 @@ async fn ask(url: &str, here: bool, limit: Duration) -> Result<Answer, String> {
     }
 }
 
-/// Where a container reaches the ports of those beside it, whose daemon it has by a socket from outside: at the gateway
-/// of Docker's own network. None where the daemon is in the container too: then its network is ours, and its loopback.
-async fn gateway(docker: &Docker) -> Result<Option<IpAddr>, Error> {
-    let network = match docker.inspect_network("bridge", None).await {
-        Ok(network) => network,
-        Err(Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-    let gateways = pools.into_iter().filter_map(|pool| pool.gateway?.parse().ok());
-    Ok(gateways.into_iter().find(|gateway| !socket::is_ours(*gateway)))
+/// Where a container reaches the ports of those beside it, whose daemon it has by a socket from outside: at the host that
+/// its own network leads to. None where our way out is no network of the daemon's: then its loopback is ours.
+async fn gateway(docker: &Docker) -> Result<Option<Ipv4Addr>, Error> {
+    let Some(out) = socket::way_out().filter(|out| !socket::is_ours(*out)) else { return Ok(None) };
+    let networks = docker.list_networks(None).await?;
+    let pools = networks.into_iter().filter_map(|network| network.ipam?.config).flatten();
+    let mut subnets = pools.filter_map(|pool| pool.subnet);
+    Ok(subnets.any(|subnet| socket::is_in(out, &subnet)).then_some(out))
 }
 
 /// Whether an image is there, or its registry has it.

@@ -1,6 +1,6 @@
 //! Where a daemon may listen: DOCKER_HOST, or the usual sockets of Docker and Podman. It asks none of them.
 
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use testcontainers::bollard::{API_DEFAULT_VERSION, Docker};
 
@@ -17,7 +17,7 @@ pub(super) struct Socket {
     /// The host that published ports are reached at.
     reach: String,
     /// That host, where it is the gateway of the daemon's network.
-    gateway: Option<IpAddr>,
+    gateway: Option<Ipv4Addr>,
     /// Whether testcontainers looks here by itself.
     told: bool,
 }
@@ -61,21 +61,17 @@ impl Socket {
     }
 
     /// The address that ports are bound to: what reaches them, and nothing else does. All of a daemon elsewhere.
-    pub fn bind(&self) -> Option<IpAddr> {
+    pub fn bind(&self) -> Option<Ipv4Addr> {
         match self.is_local() {
-            true => Some(Ipv4Addr::LOCALHOST.into()),
+            true => Some(Ipv4Addr::LOCALHOST),
             false => self.gateway,
         }
     }
 
     /// The same socket, where the daemon behind it publishes ports at the gateway of its network.
-    pub fn behind(self, gateway: Option<IpAddr>) -> Socket {
+    pub fn behind(self, gateway: Option<Ipv4Addr>) -> Socket {
         let Some(address) = gateway else { return self };
-        let reach = match address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        };
-        Socket { reach, gateway, ..self }
+        Socket { reach: address.to_string(), gateway, ..self }
     }
 
     /// Makes testcontainers use this daemon: it knows DOCKER_HOST and Docker's sockets, and those of Podman only by
@@ -89,13 +85,36 @@ impl Socket {
     }
 }
 
-/// Whether this process is in a container: Docker and Podman leave a file in each.
-pub(super) fn in_container() -> bool {
-    ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
+/// Where what is for no nearer network is sent: in a container, the host that it runs on. Of IPv4, by route(5)'s
+/// /proc/net/route.
+pub(super) fn way_out() -> Option<Ipv4Addr> {
+    way_out_of(&std::fs::read_to_string("/proc/net/route").ok()?)
+}
+
+fn way_out_of(routes: &str) -> Option<Ipv4Addr> {
+    // Interface, destination and gateway: numbers in the order of their bytes in memory, in hexadecimal.
+    let number = |text: &str| u32::from_str_radix(text, 16).ok().map(|raw| Ipv4Addr::from(raw.to_ne_bytes()));
+    let mut gateways = routes.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (to, gateway) = (number(fields.next()?)?, number(fields.next()?)?);
+        (to.is_unspecified() && !gateway.is_unspecified()).then_some(gateway)
+    });
+    gateways.next()
+}
+
+/// Whether an address is in a network, written as `172.17.0.0/16`.
+pub(super) fn is_in(address: Ipv4Addr, network: &str) -> bool {
+    let parts =
+        network.split_once('/').and_then(|(start, bits)| Some((start.parse().ok()?, bits.parse().ok()?)));
+    let Some((start, bits)): Option<(Ipv4Addr, u32)> = parts.filter(|(_, bits)| *bits <= 32) else {
+        return false;
+    };
+    let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+    address.to_bits() & mask == start.to_bits() & mask
 }
 
 /// Whether an address is one of this machine, or of this container: only those can be listened at.
-pub(super) fn is_ours(address: IpAddr) -> bool {
+pub(super) fn is_ours(address: Ipv4Addr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
 
@@ -213,15 +232,38 @@ mod tests {
         let gateway = |address: &str| socket().behind(Some(address.parse().expect(address)));
         let bridged = gateway("172.17.0.1");
         assert_eq!((bridged.reach(), bridged.bind()), ("172.17.0.1", "172.17.0.1".parse().ok()));
-        assert_eq!(gateway("fd00::1").reach(), "[fd00::1]");
         assert!(!bridged.is_local() && socket().behind(None).is_local());
         assert_eq!(Socket::said("tcp://docker:2375").expect("it is fine").bind(), None);
+    }
+
+    #[test]
+    fn the_way_out_is_the_gateway_of_the_default_route() {
+        let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n";
+        let local = "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n";
+        let out = "eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\n";
+        assert_eq!(way_out_of(&format!("{head}{local}{out}")), Some(Ipv4Addr::new(172, 17, 0, 1)));
+        for none in ["", head, &format!("{head}{local}"), &format!("{head}eth0\t0000\n{local}x y z\n")] {
+            assert_eq!(way_out_of(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_in_the_networks_that_hold_it() {
+        let address = Ipv4Addr::new(172, 17, 255, 1);
+        assert!(
+            ["172.17.0.0/16", "0.0.0.0/0", "172.17.255.1/32"].iter().all(|network| is_in(address, network))
+        );
+        for other in
+            ["172.18.0.0/16", "172.17.255.0/32", "172.17.0.0", "172.17.0.0/33", "fd00::/8", "", "/", "a/b"]
+        {
+            assert!(!is_in(address, other), "{other}");
+        }
     }
 
     #[test]
     fn an_address_is_ours_where_this_machine_has_it() {
         assert!(is_ours("127.0.0.1".parse().expect("an address")));
         // Of the block that is for documents (RFC 5737).
-        assert!(!is_ours("192.0.2.1".parse().expect("an address")));
+        assert!(!is_ours("203.0.113.7".parse().expect("an address")));
     }
 }
