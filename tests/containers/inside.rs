@@ -1,12 +1,10 @@
 //! Docker as jobs of CI have it: by a socket from outside of the container that the job is, or by a port.
 
-use crate::common::{Desk, Run, argument, ended, journal};
-use crate::proxy::by_tcp;
-use crate::support::{desk_of, expect_removed, with};
-use std::process::Command;
+use crate::common::{Desk, Ended, Run, argument, journal};
+use crate::proxy::{by_tcp, socket};
+use crate::support::{desk_of, docker, expect_removed, with};
 
 const SERVICES: [&str; 2] = ["redis", "kafka"];
-const SOCKET: &str = "/var/run/docker.sock";
 
 #[test]
 #[ignore = "needs Docker and the local images"]
@@ -16,18 +14,20 @@ fn a_run_in_a_container_reaches_the_containers_that_it_starts_beside_itself() {
     let image = desk.variable("CUTPROOF_IMAGE_REDIS").to_owned();
     let (evidence, program) = (desk.evidence(), env!("CARGO_BIN_EXE_cutproof"));
     let (folder, flag) = (argument(&desk.path("")), argument(&evidence));
-    let mut command = Command::new("docker");
-    command.args(["run", "--rm", "--user", "root", "--entrypoint", program]);
-    for path in [SOCKET, &folder, program] {
-        command.args(["--volume", &format!("{path}:{path}")]);
-    }
-    for service in ["REDIS", "KAFKA"] {
-        let name = format!("CUTPROOF_IMAGE_{service}");
-        command.args(["--env", &format!("{name}={}", desk.variable(&name))]);
-    }
-    command.arg(image);
-    command.args(["rehearse", "--provision", "containers", "--profile", &profile, "--evidence-dir", &flag]);
-    let run = Run::of(ended(command), &evidence).with_code(0);
+    let mut words = vec!["run", "--detach", "--user", "root", "--entrypoint", program];
+    let socket = format!("{}:/var/run/docker.sock", socket().display());
+    let same = [&*folder, program].map(|path| format!("{path}:{path}"));
+    let images = ["REDIS", "KAFKA"].map(|service| format!("CUTPROOF_IMAGE_{service}"));
+    let images = images.map(|name| format!("{name}={}", desk.variable(&name)));
+    [&socket, &same[0], &same[1]].into_iter().for_each(|mount| words.extend(["--volume", mount]));
+    images.iter().for_each(|image| words.extend(["--env", image]));
+    words.extend([&*image, "rehearse", "--provision", "containers", "--profile", &profile]);
+    words.extend(["--evidence-dir", &flag]);
+    let job = docker(&words).trim().to_owned();
+    let code = docker(&["wait", &job]).trim().parse().ok();
+    let said = Ended { code, stdout: docker(&["logs", &job]), stderr: String::new() };
+    docker(&["rm", &job]);
+    let run = Run::of(said, &evidence).with_code(0);
     assert_eq!(run.summary["provisioner"], "containers");
     assert_eq!((run.verdict("ping"), run.verdict("round-trip")), ("passed", "passed"));
     // Not at the loopback of either side, where the other could not be reached, nor at every address of the machine.

@@ -19,7 +19,7 @@ impl Proxy {
         let streams = Arc::clone(&open);
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
-                let far = UnixStream::connect(docker()).expect("Docker's socket");
+                let far = UnixStream::connect(socket()).expect("Docker's socket");
                 let mut open = streams.lock().expect("nobody panics with it");
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let ends = |stream: &UnixStream| stream.try_clone().expect("a descriptor");
@@ -39,7 +39,7 @@ impl Proxy {
 
     /// What DOCKER_HOST is without a proxy.
     pub fn real() -> String {
-        format!("unix://{}", docker().display())
+        format!("unix://{}", socket().display())
     }
 
     /// From now on nothing answers.
@@ -58,7 +58,7 @@ pub fn by_tcp() -> String {
     let address = listener.local_addr().expect("it has one");
     std::thread::spawn(move || {
         for near in listener.incoming().flatten() {
-            let far = UnixStream::connect(docker()).expect("Docker's socket");
+            let far = UnixStream::connect(socket()).expect("Docker's socket");
             let (from, mut to) =
                 (near.try_clone().expect("a descriptor"), far.try_clone().expect("a descriptor"));
             std::thread::spawn(move || {
@@ -81,7 +81,8 @@ fn hand_on(mut from: UnixStream, mut to: UnixStream) {
     to.shutdown(Shutdown::Write).ok();
 }
 
-fn docker() -> PathBuf {
+/// Docker's, or the one that DOCKER_HOST names.
+pub fn socket() -> PathBuf {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     host.strip_prefix("unix://").map_or_else(|| Path::new("/var/run/docker.sock").to_owned(), PathBuf::from)
 }

@@ -29,6 +29,9 @@ struct Inner {
     podman: bool,
 }
 
+/// How long a daemon that answers has to say what it is: Podman starts several programs for that.
+const TELLS: Duration = Duration::from_secs(2);
+
 /// A call to the daemon that was not answered as it should be.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
@@ -209,14 +212,19 @@ struct Answer {
 
 async fn ask(url: &str, here: bool, limit: Duration) -> Result<Answer, String> {
     let docker = socket::connect(url)?;
-    let asked = async {
+    within(limit, docker.ping()).await?;
+    let told = async {
         let version = docker.version().await?;
         let gateway = if here { gateway(&docker).await? } else { None };
-        Ok::<_, Error>((version, gateway))
+        Ok((version, gateway))
     };
+    let (version, gateway) = within(limit.max(TELLS), told).await?;
+    Ok(Answer { docker, version, gateway })
+}
+
+async fn within<T>(limit: Duration, asked: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
     match tokio::time::timeout(limit, asked).await {
-        Ok(Ok((version, gateway))) => Ok(Answer { version, gateway, docker: docker.clone() }),
-        Ok(Err(error)) => Err(chain(&error)),
+        Ok(answered) => answered.map_err(|error| chain(&error)),
         Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn explain(said: &str, daemon: &str) -> String {
         "Docker's disk is full: see `docker system df`, and free some"
     } else if has(&["address pool"]) {
         "Docker has no addresses left for one more network: see `docker network ls`, and `docker network prune`"
-    } else if has(&["permission denied"]) {
+    } else if !answered(&lower) && has(&["permission denied"]) {
         "this user may not use the socket: join the group that it belongs to"
     } else if !answered(&lower)
         && has(&[

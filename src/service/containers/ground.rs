@@ -18,8 +18,14 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use testcontainers::bollard::models::{ContainerInspectResponse, NetworkCreateRequest};
 
-/// How many letters of the run's id are part of names: a host's name is at most 63 long, and so is Docker's DNS name.
+/// How many letters of the run's id are part of names.
 const NAMED: usize = 40;
+
+/// How long a host's name may be (RFC 1035).
+const HOST: usize = 63;
+
+/// How long a service's name may be: in its container's there must be room for what tells runs apart, their ends.
+pub(super) const SERVICE: usize = 40;
 
 /// The containers that an earlier start has kept for this one; none where it makes its own.
 #[derive(Debug, Clone, Default)]
@@ -84,16 +90,23 @@ impl Ground {
 
     /// The network's name.
     pub fn network(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
-        match &self.reuse {
-            Some(digest) => format!("cutproof-kept-{}", &digest[..digest.len().min(12)]),
-            None => format!("cutproof-{}", self.run.chars().take(NAMED).map(plain).collect::<String>()),
-        }
+        format!("cutproof-{}", self.named(NAMED))
     }
 
-    /// A container's name.
+    /// A container's name, by which those on its network find it: Docker and Podman both have it in their DNS.
     pub fn container(&self, service: &str) -> String {
-        format!("{}-{service}", self.network())
+        let room = HOST - "cutproof--".len() - service.len().min(SERVICE);
+        format!("cutproof-{}-{service}", self.named(room.min(NAMED))).to_ascii_lowercase()
+    }
+
+    /// The end of what is alike in all names, of at most so many letters.
+    fn named(&self, most: usize) -> String {
+        let whole = match &self.reuse {
+            Some(digest) => format!("kept-{}", &digest[..digest.len().min(12)]),
+            None => self.run.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect(),
+        };
+        let end = &whole[whole.len() - whole.len().min(most)..];
+        end.trim_start_matches('-').to_owned()
     }
 
     /// Makes the network, or takes up what was kept; whoever comes first does it for all.
@@ -241,8 +254,21 @@ mod tests {
     #[test]
     fn names_are_made_of_what_docker_takes() {
         let name = ground("2026-11-23T05:34:15Z/ü_x", false).container("redis");
-        assert!(name.starts_with("cutproof-2026-11-23T05-34-15Z"), "{name}");
+        assert!(name.starts_with("cutproof-2026-11-23t05-34-15z"), "{name}");
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
+    }
+
+    #[test]
+    fn the_name_of_a_container_is_a_hosts_and_has_the_end_of_its_run() {
+        let (run, kept) = (ground("20261123T094215Z-rehearse-re3etm", false), ground("R1", true));
+        assert_eq!(run.container("redis"), "cutproof-20261123t094215z-rehearse-re3etm-redis");
+        for service in ["a".to_owned(), "clickhouse".to_owned(), "x".repeat(SERVICE)] {
+            for ground in [&run, &kept] {
+                let name = ground.container(&service);
+                assert!(name.len() <= HOST && name.ends_with(&format!("-{service}")), "{name}");
+            }
+            assert!(run.container(&service).contains("-re3etm-"), "{}", run.container(&service));
+        }
     }
 
     #[test]

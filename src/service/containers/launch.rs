@@ -150,7 +150,9 @@ impl Launch<'_> {
 
     fn recipe(&self, password: Option<&Secret>, outside: &str) -> Result<Recipe, String> {
         let cluster = self.ground.cluster();
-        let chosen = Chosen { password, cluster, outside };
+        let host = self.ground.container(&self.request.name);
+        let kafka = self.request.kafka.as_ref().map(|kafka| self.ground.container(kafka)).unwrap_or_default();
+        let chosen = Chosen { host: &host, kafka: &kafka, password, cluster, outside };
         recipe::recipe(self.request, &chosen)
             .ok_or_else(|| format!("no image is known for a service of kind {}", self.request.kind))
     }
@@ -224,7 +226,6 @@ impl Launch<'_> {
             .with_exposed_port(inside.tcp())
             .with_container_name(self.ground.container(&self.request.name))
             .with_network(self.ground.network())
-            // By which those on its network find it too.
             .with_hostname(&self.request.name)
             .with_labels(self.ground.labels(Some(&self.request.name)))
             .with_startup_timeout(self.limit)

@@ -31,12 +31,16 @@ pub(super) struct Recipe {
     pub args: Vec<String>,
     /// The port that is published.
     pub port: u16,
-    /// The port that other containers use.
-    pub inside: u16,
+    /// Where other containers reach it: a host and a port.
+    pub inside: String,
 }
 
 /// What a start decides for a container before it is made.
 pub(super) struct Chosen<'a> {
+    /// The name by which other containers find it.
+    pub host: &'a str,
+    /// The name of its Kafka, where it needs one.
+    pub kafka: &'a str,
     /// The service's password, where its kind has one.
     pub password: Option<&'a Secret>,
     /// For Kafka: the id of its cluster, and where it is reached from outside.
@@ -66,24 +70,18 @@ pub(super) fn advertises(kind: ServiceKind) -> bool {
 /// How to start a service; none for kinds that have no image.
 pub(super) fn recipe(request: &ContainerRequest, chosen: &Chosen<'_>) -> Option<Recipe> {
     let plain = |port, env: Vec<(String, String)>, args: &[&str]| {
-        Some(Recipe { env, args: args.iter().map(|arg| (*arg).to_owned()).collect(), port, inside: port })
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Some(Recipe { env, args, port, inside: format!("{}:{port}", chosen.host) })
+    };
+    let broker = |env: Vec<(String, String)>, args: Vec<String>| {
+        Some(Recipe { env, args, port: OUTSIDE, inside: format!("{}:{INSIDE}", chosen.host) })
     };
     match request.kind {
         // Nothing is kept: a full disk must not make it refuse writes.
         ServiceKind::Redis => plain(6379, Vec::new(), &["--save", "", "--appendonly", "no"]),
-        ServiceKind::Kafka if is_redpanda(&request.image) => Some(Recipe {
-            env: Vec::new(),
-            args: redpanda(&request.name, chosen),
-            port: OUTSIDE,
-            inside: INSIDE,
-        }),
-        ServiceKind::Kafka => Some(Recipe {
-            env: kafka(&request.name, chosen),
-            args: Vec::new(),
-            port: OUTSIDE,
-            inside: INSIDE,
-        }),
-        ServiceKind::Connect => plain(8083, connect(request), &[]),
+        ServiceKind::Kafka if is_redpanda(&request.image) => broker(Vec::new(), redpanda(chosen)),
+        ServiceKind::Kafka => broker(kafka(chosen), Vec::new()),
+        ServiceKind::Connect => plain(8083, connect(chosen), &[]),
         ServiceKind::Clickhouse => plain(8123, clickhouse(request, chosen), &[]),
         ServiceKind::Postgres => plain(5432, postgres(request, chosen), &POSTGRES_ARGS),
         ServiceKind::Prometheus | ServiceKind::Http => None,
@@ -108,7 +106,7 @@ pub(super) fn endpoint(
     };
     let or_own = |said: &Option<String>| said.clone().or_else(|| own.map(str::to_owned));
     Endpoint {
-        inside: Some(format!("{scheme}{}:{}", request.name, recipe.inside)),
+        inside: Some(format!("{scheme}{}", recipe.inside)),
         user: or_own(&request.user),
         password: password.cloned(),
         database: or_own(&request.database),
@@ -117,9 +115,9 @@ pub(super) fn endpoint(
 }
 
 /// A broker with its own controller, as fixtures/engines/broker.properties has it for the embedded one.
-fn kafka(name: &str, chosen: &Chosen<'_>) -> Vec<(String, String)> {
+fn kafka(chosen: &Chosen<'_>) -> Vec<(String, String)> {
     let listeners = format!("INSIDE://:{INSIDE},OUTSIDE://:{OUTSIDE},CONTROLLER://:9093");
-    let advertised = format!("INSIDE://{name}:{INSIDE},OUTSIDE://{}", chosen.outside);
+    let advertised = format!("INSIDE://{}:{INSIDE},OUTSIDE://{}", chosen.host, chosen.outside);
     pairs(&[
         ("CLUSTER_ID", chosen.cluster),
         ("KAFKA_NODE_ID", "1"),
@@ -147,9 +145,9 @@ fn kafka(name: &str, chosen: &Chosen<'_>) -> Vec<(String, String)> {
 }
 
 /// Redpanda in the mode that it has for development, on one core, with topics only where somebody creates them.
-fn redpanda(name: &str, chosen: &Chosen<'_>) -> Vec<String> {
+fn redpanda(chosen: &Chosen<'_>) -> Vec<String> {
     let listen = format!("inside://0.0.0.0:{INSIDE},outside://0.0.0.0:{OUTSIDE}");
-    let advertised = format!("inside://{name}:{INSIDE},outside://{}", chosen.outside);
+    let advertised = format!("inside://{}:{INSIDE},outside://{}", chosen.host, chosen.outside);
     let args = [
         ("redpanda", "start"),
         ("--mode", "dev-container"),
@@ -163,9 +161,9 @@ fn redpanda(name: &str, chosen: &Chosen<'_>) -> Vec<String> {
 
 /// A worker as fixtures/engines/worker.properties has it for the embedded one. Debezium's image sets how often offsets
 /// are flushed from a variable of its own.
-fn connect(request: &ContainerRequest) -> Vec<(String, String)> {
+fn connect(chosen: &Chosen<'_>) -> Vec<(String, String)> {
     const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
-    let kafka = format!("{}:{INSIDE}", request.kafka.as_deref().unwrap_or_default());
+    let kafka = format!("{}:{INSIDE}", chosen.kafka);
     pairs(&[
         ("BOOTSTRAP_SERVERS", &kafka),
         ("GROUP_ID", "cutproof-connect"),
@@ -242,7 +240,8 @@ mod tests {
     fn told(request: &ContainerRequest) -> Recipe {
         let password = Secret::new("s3cret");
         let password = has_password(request.kind).then_some(&password);
-        let chosen = Chosen { password, cluster: "AAAA", outside: "127.0.0.1:40001" };
+        let (host, kafka) = ("run-it", "run-bus");
+        let chosen = Chosen { host, kafka, password, cluster: "AAAA", outside: "127.0.0.1:40001" };
         recipe(request, &chosen).expect("it has an image")
     }
 
@@ -254,10 +253,10 @@ mod tests {
     fn kafka_tells_each_side_the_address_that_it_can_reach() {
         let kafka = told(&request(ServiceKind::Kafka, "apache/kafka:4.3.1"));
         let advertised = variable(&kafka, "KAFKA_ADVERTISED_LISTENERS");
-        assert_eq!(advertised, Some("INSIDE://it:9092,OUTSIDE://127.0.0.1:40001"));
+        assert_eq!(advertised, Some("INSIDE://run-it:9092,OUTSIDE://127.0.0.1:40001"));
         let listeners = variable(&kafka, "KAFKA_LISTENERS").unwrap_or_default();
         assert!(listeners.contains(&format!("OUTSIDE://:{}", kafka.port)), "{listeners}");
-        assert!(kafka.args.is_empty() && kafka.inside == 9092);
+        assert!(kafka.args.is_empty() && kafka.inside == "run-it:9092");
     }
 
     #[test]
@@ -267,7 +266,7 @@ mod tests {
             assert_eq!(redpanda.args[..6], ["redpanda", "start", "--mode", "dev-container", "--smp", "1"]);
             let at =
                 redpanda.args.iter().position(|arg| arg == "--advertise-kafka-addr").expect("it is told");
-            assert_eq!(redpanda.args[at + 1], "inside://it:9092,outside://127.0.0.1:40001");
+            assert_eq!(redpanda.args[at + 1], "inside://run-it:9092,outside://127.0.0.1:40001");
             assert!(redpanda.env.is_empty());
         }
         // A tag is not a name.
@@ -277,7 +276,7 @@ mod tests {
     #[test]
     fn connect_works_with_the_kafka_of_its_request() {
         let connect = told(&request(ServiceKind::Connect, "debezium/connect:3"));
-        assert_eq!(variable(&connect, "BOOTSTRAP_SERVERS"), Some("bus:9092"));
+        assert_eq!(variable(&connect, "BOOTSTRAP_SERVERS"), Some("run-bus:9092"));
         for name in ["GROUP_ID", "CONFIG_STORAGE_TOPIC", "OFFSET_STORAGE_TOPIC", "STATUS_STORAGE_TOPIC"] {
             assert!(variable(&connect, name).is_some_and(|value| !value.is_empty()), "{name}");
         }
@@ -313,13 +312,13 @@ mod tests {
         let recipe = told(&request);
         let endpoint = endpoint(&request, Some(&Secret::new("x")), &recipe, "127.0.0.1:40001");
         assert_eq!(endpoint.address, "http://127.0.0.1:40001");
-        assert_eq!(endpoint.inside(), "http://it:8123");
+        assert_eq!(endpoint.inside(), "http://run-it:8123");
         assert_eq!(endpoint.user.as_deref(), Some("default"));
     }
 
     #[test]
     fn what_has_no_image_has_no_recipe() {
-        let chosen = Chosen { password: None, cluster: "", outside: "" };
+        let chosen = Chosen { host: "", kafka: "", password: None, cluster: "", outside: "" };
         for kind in [ServiceKind::Prometheus, ServiceKind::Http] {
             assert!(recipe(&request(kind, "x"), &chosen).is_none());
         }

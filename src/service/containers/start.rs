@@ -3,7 +3,7 @@
 use super::board::{Board, Made, Stage};
 use super::container::{self, CALL};
 use super::daemon::Daemon;
-use super::ground::Ground;
+use super::ground::{Ground, SERVICE};
 use super::launch::Launch;
 use super::sweep::remove_labelled;
 use super::{ContainerRequest, StartOptions, default_image, fault};
@@ -85,10 +85,10 @@ fn check(requests: &[ContainerRequest]) -> Result<(), ServiceError> {
         let name = request.name.as_str();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if !begins || name.len() > 63 || !name.chars().all(plain) {
+        if !begins || name.len() > SERVICE || !name.chars().all(plain) {
             return refused(
                 name,
-                "expected a host's name: at most 63 letters, digits, '-', '_' and '.', a letter or digit first",
+                "expected a host's name: at most 40 letters, digits, '-', '_' and '.', a letter or digit first",
             );
         }
         if requests.iter().filter(|other| other.name == name).count() > 1 {
@@ -330,7 +330,7 @@ mod tests {
     fn requests_that_do_not_fit_together_are_refused_by_name() {
         let redis = request("cache", ServiceKind::Redis);
         assert!(refused(&[redis.clone(), redis.clone()]).contains("asked for twice"));
-        for name in ["", "a/b", "-a", "ü", &"a".repeat(64)] {
+        for name in ["", "a/b", "-a", "ü", &"a".repeat(41)] {
             let error = refused(&[request(name, ServiceKind::Redis)]);
             assert!(error.contains("a host's name"), "{name}: {error}");
         }
