@@ -1,7 +1,7 @@
 //! A socket between a run and the Docker of this machine, which a test can cut.
 
 use std::io;
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ impl Proxy {
                     let ends = |stream: &UnixStream| stream.try_clone().expect("a descriptor");
                     let (from, to) = (ends(from), ends(to));
                     open.push(ends(&from));
-                    std::thread::spawn(move || hand_on(from, to));
+                    std::thread::spawn(move || hand_on(from, to, UnixStream::shutdown));
                 }
             }
         });
@@ -59,26 +59,19 @@ pub fn by_tcp() -> String {
     std::thread::spawn(move || {
         for near in listener.incoming().flatten() {
             let far = UnixStream::connect(socket()).expect("Docker's socket");
-            let (from, mut to) =
+            let (from, to) =
                 (near.try_clone().expect("a descriptor"), far.try_clone().expect("a descriptor"));
-            std::thread::spawn(move || {
-                // Either end may close at any time.
-                io::copy(&mut &from, &mut to).ok();
-                to.shutdown(Shutdown::Write).ok();
-            });
-            std::thread::spawn(move || {
-                io::copy(&mut &far, &mut &near).ok();
-                near.shutdown(Shutdown::Write).ok();
-            });
+            std::thread::spawn(move || hand_on(from, to, UnixStream::shutdown));
+            std::thread::spawn(move || hand_on(far, near, TcpStream::shutdown));
         }
     });
     format!("tcp://{address}")
 }
 
-fn hand_on(mut from: UnixStream, mut to: UnixStream) {
+fn hand_on<W: io::Write>(mut from: impl io::Read, mut to: W, end: fn(&W, Shutdown) -> io::Result<()>) {
     // Either end may close at any time.
     io::copy(&mut from, &mut to).ok();
-    to.shutdown(Shutdown::Write).ok();
+    end(&to, Shutdown::Write).ok();
 }
 
 /// Docker's, or the one that DOCKER_HOST names.

@@ -86,10 +86,10 @@ fn check(requests: &[ContainerRequest]) -> Result<(), ServiceError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
         if !begins || name.len() > SERVICE || !name.chars().all(plain) {
-            return refused(
-                name,
-                "expected a host's name: at most 40 letters, digits, '-', '_' and '.', a letter or digit first",
+            let expected = format!(
+                "expected a host's name: at most {SERVICE} letters, digits, '-', '_' and '.', a letter or digit first"
             );
+            return refused(name, &expected);
         }
         if requests.iter().filter(|other| other.name == name).count() > 1 {
             return refused(name, "expected each name once, and it is asked for twice");
